@@ -1,0 +1,10 @@
+//! The data plane: change topics in, Delta tables out, exactly once.
+//!
+//! Data flows one way and each module is one station: [`consume`] → [`decode`] → [`change`] → [`table`], and
+//! [`report`] says how it is going.
+
+pub mod change;
+pub mod consume;
+pub mod decode;
+pub mod report;
+pub mod table;

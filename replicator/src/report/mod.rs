@@ -1,0 +1,1 @@
+//! Metrics, health, the state of each table.
