@@ -1,0 +1,122 @@
+//! What is left of many events.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Int64Array, StringArray};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, Field, Schema};
+
+use super::*;
+use crate::change::{Position, RowSchema};
+
+/// One event: operation, id and text; `None` as text of an update stands for an unchanged TOAST value.
+type Line = (Op, i64, Option<&'static str>);
+
+const READ: Op = Op::Read { last: false };
+
+fn schema() -> SchemaRef {
+    let fields = vec![Field::new("id", DataType::Int64, true), Field::new("text", DataType::Utf8, true)];
+    Arc::new(Schema::new(fields))
+}
+
+fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
+    let ids = Int64Array::from_iter_values(lines.iter().map(|line| line.1));
+    let texts = StringArray::from_iter(lines.iter().map(|line| line.2));
+    let upsert = |op: Op| matches!(op, Op::Create | Op::Update);
+    let unchanged = BooleanBuffer::from_iter(lines.iter().map(|line| upsert(line.0) && line.2.is_none()));
+    let event = |(offset, line): (usize, &Line)| Event {
+        offset: offset as i64,
+        op: line.0,
+        position: Some(Position { commit_lsn: 1, lsn: offset as u64 }),
+        source_ts_ms: 0,
+        moves_key: moves_key && line.0 == Op::Delete,
+    };
+    ChangeBatch {
+        schema: Arc::new(RowSchema { arrow: schema(), key: vec![0], warnings: vec![] }),
+        rows: RecordBatch::try_new(schema(), vec![Arc::new(ids), Arc::new(texts)]).unwrap(),
+        events: lines.iter().enumerate().map(event).collect(),
+        unchanged: vec![None, Some(unchanged)],
+    }
+}
+
+fn fold(lines: &[Line]) -> Folded {
+    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    fold.push(&batch(lines, true), |_| true).unwrap();
+    fold.take().unwrap()
+}
+
+fn texts(folded: &Folded, stored: &[(usize, ArrayRef)]) -> Vec<(i64, Option<String>)> {
+    let rows = folded.rows(stored).unwrap();
+    let ids = rows.column(0).as_primitive::<Int64Type>();
+    let texts = rows.column(1).as_string::<i32>();
+    ids.values().iter().copied().zip(texts.iter().map(|text| text.map(str::to_owned))).collect()
+}
+
+#[test]
+fn the_last_event_of_a_key_wins_and_rows_come_sorted() {
+    let folded = fold(&[
+        (READ, 3, Some("c")),
+        (Op::Create, 1, Some("a")),
+        (Op::Update, 3, Some("cc")),
+        (Op::Create, 2, Some("b")),
+        (Op::Delete, 2, None),
+    ]);
+    assert_eq!(texts(&folded, &[]), [(1, Some("a".into())), (3, Some("cc".into()))]);
+    assert_eq!(folded.deleted().len(), 1);
+    assert_eq!(folded.counts, OpCounts { reads: 1, creates: 2, updates: 1, deletes: 1, truncates: 0 });
+}
+
+#[test]
+fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
+    let folded = fold(&[
+        (Op::Create, 1, Some("long")),
+        (Op::Update, 1, None),
+        (Op::Update, 1, None),
+        (Op::Update, 2, None),
+    ]);
+    let wanted = folded.stored_values();
+    assert_eq!(wanted.len(), 1);
+    assert_eq!((wanted[0].row, wanted[0].column), (1, 1));
+    let stored: ArrayRef = Arc::new(StringArray::from(vec!["stored"]));
+    assert_eq!(texts(&folded, &[(1, stored)]), [(1, Some("long".into())), (2, Some("stored".into()))]);
+}
+
+#[test]
+fn a_key_change_takes_unchanged_values_from_the_row_of_the_old_key() {
+    let folded = fold(&[(Op::Create, 1, Some("long")), (Op::Delete, 1, None), (Op::Create, 7, None)]);
+    assert_eq!(texts(&folded, &[]), [(7, Some("long".into()))]);
+
+    let folded = fold(&[(Op::Delete, 1, None), (Op::Create, 7, None)]);
+    let wanted = folded.stored_values();
+    assert_eq!(folded.deleted().next(), Some(wanted[0].key), "the old row has the value");
+    assert_eq!(folded.upserted().next(), Some(wanted[0].or), "or else the new one, when this is a replay");
+}
+
+#[test]
+fn a_truncate_forgets_what_came_before_it() {
+    let folded = fold(&[(Op::Create, 1, Some("a")), (Op::Truncate, 0, None), (Op::Create, 2, Some("b"))]);
+    assert!(folded.truncate);
+    assert_eq!(texts(&folded, &[]), [(2, Some("b".into()))]);
+}
+
+#[test]
+fn refused_events_leave_no_trace() {
+    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    fold.push(&batch(&[(Op::Create, 1, Some("a")), (Op::Delete, 1, None)], false), |event| event.offset == 0).unwrap();
+    assert_eq!(texts(&fold.take().unwrap(), &[]), [(1, Some("a".into()))]);
+    assert!(fold.is_empty());
+}
+
+#[test]
+fn rows_folded_before_a_column_appeared_have_null_in_it() {
+    let mut fields = schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("new", DataType::Int64, true)));
+    let wider: SchemaRef = Arc::new(Schema::new(fields));
+    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    fold.push(&batch(&[(Op::Create, 1, Some("a"))], false), |_| true).unwrap();
+    fold.widen(&wider).unwrap();
+    fold.push(&batch(&[(Op::Create, 2, Some("b"))], false), |_| true).unwrap();
+    let rows = fold.take().unwrap().rows(&[]).unwrap();
+    assert_eq!(rows.schema(), wider);
+    assert_eq!(rows.column(2).null_count(), 2);
+}
