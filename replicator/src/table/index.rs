@@ -5,11 +5,11 @@ use crate::change::{KeyHash, KeyMap};
 
 /// Number of a live data file, unique within one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(pub(super) u32);
+pub(super) struct FileId(pub(super) u32);
 
 /// The place of a row: data file and position within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowLocation {
+pub(super) struct RowLocation {
     /// The data file.
     pub file: FileId,
     /// Position of the row in the file, from 0, deleted rows counted.
@@ -18,38 +18,38 @@ pub struct RowLocation {
 
 /// The live rows of one table by key.
 #[derive(Default)]
-pub struct KeyIndex {
+pub(super) struct KeyIndex {
     locations: KeyMap<RowLocation>,
 }
 
 impl KeyIndex {
     /// Number of live rows.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.locations.len()
     }
 
     /// Where the live row of a key is.
-    pub fn locate(&self, key: KeyHash) -> Option<RowLocation> {
+    pub(super) fn locate(&self, key: KeyHash) -> Option<RowLocation> {
         self.locations.get(&key).copied()
     }
 
     /// Takes note of a live row. Returns the place that held this key before, if any.
-    pub fn insert(&mut self, key: KeyHash, location: RowLocation) -> Option<RowLocation> {
+    pub(super) fn insert(&mut self, key: KeyHash, location: RowLocation) -> Option<RowLocation> {
         self.locations.insert(key, location)
     }
 
     /// The key has no live row any more.
-    pub fn remove(&mut self, key: KeyHash) {
+    pub(super) fn remove(&mut self, key: KeyHash) {
         self.locations.remove(&key);
     }
 
     /// The table is empty.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.locations = KeyMap::default();
     }
 
     /// Makes room for `rows` more rows.
-    pub fn reserve(&mut self, rows: usize) {
+    pub(super) fn reserve(&mut self, rows: usize) {
         self.locations.reserve(rows);
     }
 }

@@ -1,0 +1,54 @@
+//! Progress as `txn` actions of the Delta log: the only place from which a restart continues.
+
+use deltalake::DeltaTableError;
+use deltalake::kernel::Transaction;
+use deltalake::logstore::LogStore;
+use deltalake::table::state::DeltaTableState;
+
+use crate::change::{PartitionProgress, Position, Progress};
+
+const NEXT_OFFSET: &str = "next-offset";
+const COMMIT_LSN: &str = "source-commit-lsn";
+const LSN: &str = "source-lsn";
+const TS_MS: &str = "source-ts-ms";
+
+/// Name of one value of one partition: `tributary/<topic>/<partition>/<what>`.
+fn app_id(topic: &str, partition: i32, what: &str) -> String {
+    format!("tributary/{topic}/{partition}/{what}")
+}
+
+/// The actions that say how far each partition was applied. Partitions from 0 to the last one all appear, so that a
+/// reader knows where to stop.
+pub(super) fn transactions(topic: &str, progress: &PartitionProgress) -> Vec<Transaction> {
+    let last = progress.keys().next_back().copied().unwrap_or(-1);
+    let mut transactions = Vec::new();
+    for partition in 0..=last {
+        let of = progress.get(&partition).copied().unwrap_or_default();
+        let mut push = |what, value| transactions.push(Transaction::new(app_id(topic, partition, what), value));
+        push(NEXT_OFFSET, of.next_offset);
+        let position = of.position.unwrap_or_default();
+        push(COMMIT_LSN, position.commit_lsn as i64);
+        push(LSN, position.lsn as i64);
+        push(TS_MS, of.source_ts_ms);
+    }
+    transactions
+}
+
+/// How far each partition was applied, according to the log.
+pub(super) async fn progress(
+    state: &DeltaTableState,
+    log_store: &dyn LogStore,
+    topic: &str,
+) -> Result<PartitionProgress, DeltaTableError> {
+    let mut progress = PartitionProgress::new();
+    for partition in 0.. {
+        let version = |what| state.transaction_version(log_store, app_id(topic, partition, what));
+        let Some(next_offset) = version(NEXT_OFFSET).await? else { break };
+        let commit_lsn = version(COMMIT_LSN).await?.unwrap_or_default() as u64;
+        let lsn = version(LSN).await?.unwrap_or_default() as u64;
+        let source_ts_ms = version(TS_MS).await?.unwrap_or_default();
+        let position = (lsn != 0).then_some(Position { commit_lsn, lsn });
+        progress.insert(partition, Progress { next_offset, position, source_ts_ms });
+    }
+    Ok(progress)
+}
