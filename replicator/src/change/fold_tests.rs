@@ -21,9 +21,9 @@ fn schema() -> SchemaRef {
 
 fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
     let ids = Int64Array::from_iter_values(lines.iter().map(|line| line.1));
-    let texts = StringArray::from_iter(lines.iter().map(|line| line.2));
+    let texts = lines.iter().map(|line| line.2).collect::<StringArray>();
     let upsert = |op: Op| matches!(op, Op::Create | Op::Update);
-    let unchanged = BooleanBuffer::from_iter(lines.iter().map(|line| upsert(line.0) && line.2.is_none()));
+    let unchanged = lines.iter().map(|line| upsert(line.0) && line.2.is_none()).collect::<BooleanBuffer>();
     let event = |(offset, line): (usize, &Line)| Event {
         offset: offset as i64,
         op: line.0,

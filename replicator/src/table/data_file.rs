@@ -46,10 +46,6 @@ impl DataFiles {
         self.files.remove(&id);
     }
 
-    pub(super) fn clear(&mut self) {
-        self.files.clear();
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, &DataFile)> {
         self.files.iter().map(|(id, file)| (*id, file))
     }

@@ -45,11 +45,11 @@ impl Fixture {
     /// Folds events of operation, id and text; an update without text leaves it unchanged.
     fn fold(&mut self, table: &KeyedTable, events: &[(Op, i64, Option<&str>)]) -> (Folded, PartitionProgress) {
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(events.iter().map(|event| event.1)));
-        let texts: ArrayRef = Arc::new(StringArray::from_iter(events.iter().map(|event| event.2)));
+        let texts: ArrayRef = Arc::new(events.iter().map(|event| event.2).collect::<StringArray>());
         let days: ArrayRef = Arc::new(StringArray::from_iter_values(events.iter().map(|event| day(event.1))));
         let schema = Arc::new(Self::source(3));
         let unchanged =
-            BooleanBuffer::from_iter(events.iter().map(|(op, _, text)| *op == Op::Update && text.is_none()));
+            events.iter().map(|(op, _, text)| *op == Op::Update && text.is_none()).collect::<BooleanBuffer>();
         let first = self.offset;
         let event = |(at, event): (usize, &(Op, i64, Option<&str>))| Event {
             offset: first + at as i64,
