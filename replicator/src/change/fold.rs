@@ -152,7 +152,8 @@ impl Fold {
                 self.moved = event.moves_key.then_some(Moved { key, row });
             }
             Op::Read { .. } | Op::Create | Op::Update => {
-                let source = moved.as_ref().map_or_else(|| (key, self.outcomes.get(&key)), |old| (old.key, old.row.as_ref()));
+                let source =
+                    moved.as_ref().map_or_else(|| (key, self.outcomes.get(&key)), |old| (old.key, old.row.as_ref()));
                 let unchanged = unchanged.map(|column| (column, origin(source, key, column))).collect();
                 self.outcomes.insert(key, Outcome::Row { at, unchanged });
             }

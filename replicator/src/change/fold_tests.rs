@@ -68,12 +68,8 @@ fn the_last_event_of_a_key_wins_and_rows_come_sorted() {
 
 #[test]
 fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
-    let folded = fold(&[
-        (Op::Create, 1, Some("long")),
-        (Op::Update, 1, None),
-        (Op::Update, 1, None),
-        (Op::Update, 2, None),
-    ]);
+    let folded =
+        fold(&[(Op::Create, 1, Some("long")), (Op::Update, 1, None), (Op::Update, 1, None), (Op::Update, 2, None)]);
     let wanted = folded.stored_values();
     assert_eq!(wanted.len(), 1);
     assert_eq!((wanted[0].row, wanted[0].column), (1, 1));
