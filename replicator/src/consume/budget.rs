@@ -1,7 +1,9 @@
-//! One bound on the bytes that are buffered between Kafka and Delta, shared by all tables.
+//! One bound on the bytes that are buffered between Kafka and Delta, shared by all tables; each table has a share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
 
 /// Counts buffered bytes against a limit. Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
@@ -26,17 +28,67 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Takes `bytes` of the budget, over the limit if need be: who reads asks [`Budget::used`] first and pauses.
+    /// The part of one more table.
+    pub fn share(&self) -> Share {
+        Share {
+            budget: self.clone(),
+            table: Arc::new(Table { used: AtomicUsize::new(0), pressed: watch::Sender::new(false) }),
+        }
+    }
+
+    /// Takes `bytes` of the budget for nobody in particular.
     pub fn hold(&self, bytes: usize) -> Held {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-        Held { budget: self.clone(), bytes }
+        self.share().hold(bytes)
+    }
+}
+
+/// What one table has of a [`Budget`]. Cheap to clone; all clones are the same table's.
+#[derive(Clone, Debug)]
+pub struct Share {
+    budget: Budget,
+    table: Arc<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    used: AtomicUsize,
+    pressed: watch::Sender<bool>,
+}
+
+impl Share {
+    /// Takes `bytes`, over the limit if need be: who reads asks first and pauses.
+    pub fn hold(&self, bytes: usize) -> Held {
+        let mut held = Held { share: self.clone(), bytes: 0 };
+        held.resize(bytes);
+        held
+    }
+
+    /// Bytes that this table holds now.
+    pub fn used(&self) -> usize {
+        self.table.used.load(Ordering::Relaxed)
+    }
+
+    /// Memory is short and this table holds more than its part: it must commit now, whatever its commit interval says,
+    /// or its partitions stay paused.
+    pub fn pressed(&self) -> bool {
+        *self.table.pressed.borrow()
+    }
+
+    /// Waits until [`Share::pressed`] is true.
+    pub async fn until_pressed(&self) {
+        // The sender lives as long as `self`, so waiting cannot end in any other way.
+        let _ = self.table.pressed.subscribe().wait_for(|pressed| *pressed).await;
+    }
+
+    pub(super) fn press(&self, pressed: bool) {
+        self.table.pressed.send_if_modified(|now| std::mem::replace(now, pressed) != pressed);
     }
 }
 
 /// Bytes taken of a [`Budget`]; given back when dropped.
 #[derive(Debug)]
 pub struct Held {
-    budget: Budget,
+    share: Share,
     bytes: usize,
 }
 
@@ -48,10 +100,13 @@ impl Held {
 
     /// Changes what is held, for instance when raw messages became smaller Arrow columns.
     pub fn resize(&mut self, bytes: usize) {
-        if bytes >= self.bytes {
-            self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
-        } else {
-            self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        let counters = [&*self.share.budget.used, &self.share.table.used];
+        for counter in counters {
+            if bytes >= self.bytes {
+                counter.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            } else {
+                counter.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            }
         }
         self.bytes = bytes;
     }
@@ -59,7 +114,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.resize(0);
     }
 }
 
@@ -78,5 +133,29 @@ mod tests {
         assert_eq!(budget.used(), 10);
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_share_counts_for_its_table_and_for_all() {
+        let budget = Budget::new(100);
+        let (users, orders) = (budget.share(), budget.share());
+        let _users = users.hold(10);
+        let orders_held = orders.clone().hold(20);
+        assert_eq!((budget.used(), users.used(), orders.used()), (30, 10, 20));
+        drop(orders_held);
+        assert_eq!((budget.used(), users.used(), orders.used()), (10, 10, 0));
+    }
+
+    #[tokio::test]
+    async fn a_table_that_waits_for_pressure_wakes_when_it_comes() {
+        let share = Budget::new(100).share();
+        let waiting = tokio::spawn({
+            let share = share.clone();
+            async move { share.until_pressed().await }
+        });
+        assert!(!share.pressed());
+        share.press(true);
+        waiting.await.unwrap();
+        assert!(share.pressed());
     }
 }

@@ -1,7 +1,26 @@
 //! librdkafka → raw messages per topic; pauses when memory is short.
 
+mod admission;
+mod batching;
 mod budget;
+mod client;
+mod consumer;
+mod context;
+mod ends;
+mod error;
+mod lookup;
 mod raw;
+mod reader;
+mod start;
+mod tables;
+mod trouble;
 
-pub use budget::{Budget, Held};
+#[cfg(test)]
+mod tests;
+
+pub use budget::{Budget, Held, Share};
+pub use client::KafkaClient;
+pub use consumer::{Consumer, Delivery, Heartbeat, Subscription};
+pub use error::ConsumeError;
 pub use raw::{RawBatch, RawMessage};
+pub use start::PartitionRange;

@@ -1,5 +1,6 @@
 //! Messages as they came from Kafka, packed so that a message costs no allocation of its own.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub struct RawBatch {
 }
 
 /// Where one message lies in [`RawBatch::bytes`].
+#[derive(Debug)]
 pub struct RawMessage {
     /// Kafka offset.
     pub offset: i64,
@@ -32,6 +34,13 @@ pub struct RawMessage {
     /// The header `__debezium.newkey` is present: this delete is the first half of a key change, and the create of
     /// the new key follows in the same partition.
     pub moves_key: bool,
+}
+
+impl fmt::Debug for RawBatch {
+    /// Without keys and values: they never get into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawBatch({}/{}, {} messages)", self.topic, self.partition, self.messages.len())
+    }
 }
 
 impl RawBatch {

@@ -1,0 +1,148 @@
+//! The handle to the one Kafka consumer of this process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use rdkafka::consumer::BaseConsumer;
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use super::client::Sizes;
+use super::context::Context;
+use super::ends::Ends;
+use super::lookup::{Finder, Lookup, Wanted};
+use super::reader::{Command, Reader, Sink};
+use super::{Budget, ConsumeError, KafkaClient, PartitionRange, RawBatch, Share};
+
+/// How long [`Consumer::stop`] waits for librdkafka.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads topics and delivers their messages. Cheap to clone; reading ends when the last clone is dropped.
+#[derive(Clone)]
+pub struct Consumer {
+    threads: Arc<Threads>,
+    ends: Arc<Ends>,
+    budget: Budget,
+}
+
+/// What the two threads are reached by.
+struct Threads {
+    reader: Sender<Command>,
+    lookups: Sender<Lookup>,
+    /// Closed when both threads have ended.
+    ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        let _ = self.reader.send(Command::Stop);
+    }
+}
+
+/// What a table's task reads from.
+pub struct Subscription {
+    /// Never blocks the sender: what lies here is bounded by the budget. Dropping it ends the reading of the topic.
+    pub deliveries: mpsc::UnboundedReceiver<Delivery>,
+    /// The table's part of the budget.
+    pub share: Share,
+}
+
+/// What happens to a topic that is read.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Nothing comes now; what is waited for, in words. It goes on by itself.
+    Waiting(String),
+    /// Reading goes on, or starts, at these offsets.
+    Assigned(Vec<PartitionRange>),
+    /// Messages, in the order of their offsets in each partition.
+    Batch(RawBatch),
+    /// This topic cannot be read on; nothing comes after this.
+    Failed(ConsumeError),
+}
+
+/// The last heartbeat of a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When it was sent, milliseconds since the epoch.
+    pub ts_ms: i64,
+}
+
+impl Consumer {
+    /// Starts the consumer; that brokers are unreachable is said by the deliveries.
+    pub fn start(client: &KafkaClient, budget: Budget) -> Result<Self, ConsumeError> {
+        let sizes = Sizes::of(budget.limit());
+        let consumer: BaseConsumer<Context> = client
+            .consumer(&sizes)
+            .create_with_context(Context::default())
+            .map_err(|error| ConsumeError::settings(&error))?;
+        let consumer = Arc::new(consumer);
+        let ends = Arc::new(Ends::default());
+        let (reader, commands) = channel();
+        let (lookups, questions) = channel();
+        let (running, ended) = mpsc::channel(1);
+        let finder = Finder {
+            consumer: Arc::clone(&consumer),
+            bootstrap_servers: client.bootstrap_servers.clone(),
+            questions,
+            reader: reader.clone(),
+        };
+        spawn("kafka-lookup", running.clone(), move || finder.run())?;
+        let state = Reader::new(consumer, (budget.clone(), sizes), commands, lookups.clone(), Arc::clone(&ends));
+        spawn("kafka-reader", running, move || state.run())?;
+        let threads = Arc::new(Threads { reader, lookups, ended: tokio::sync::Mutex::new(ended) });
+        Ok(Self { threads, ends, budget })
+    }
+
+    /// Reads `topic` from the given offsets (partition → next offset); a partition without one is read from its
+    /// beginning. A second subscription of a topic replaces the first.
+    pub fn subscribe(&self, topic: &str, resume: HashMap<i32, i64>) -> Subscription {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        let share = self.budget.share();
+        self.find(topic, resume, Sink::Table { deliveries: sender, share: share.clone() });
+        Subscription { deliveries, share }
+    }
+
+    /// The last heartbeat in `topic`; `None` until the first one is read.
+    pub fn heartbeats(&self, topic: &str) -> watch::Receiver<Option<Heartbeat>> {
+        let (sender, last) = watch::channel(None);
+        self.find(topic, HashMap::new(), Sink::Heartbeats(sender));
+        last
+    }
+
+    fn find(&self, topic: &str, resume: HashMap<i32, i64>, sink: Sink) {
+        // The thread is there as long as `self`.
+        let _ = self.threads.lookups.send(Lookup::Find(Wanted { topic: topic.into(), resume, sink }));
+    }
+
+    /// Commits offsets (partition → next offset) to the Kafka group, for lag tools only: returns at once, and that it
+    /// fails is logged once.
+    pub fn commit_group_offsets(&self, topic: &str, offsets: HashMap<i32, i64>) {
+        let _ = self.threads.reader.send(Command::Commit { topic: topic.into(), offsets });
+    }
+
+    /// The offset after the last message of a partition that is read, as of about a second ago.
+    pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.ends.get(topic, partition)
+    }
+
+    /// Stops reading, lets commits of offsets finish and closes the connections.
+    pub async fn stop(self) {
+        let _ = self.threads.reader.send(Command::Stop);
+        let mut ended = self.threads.ended.lock().await;
+        if tokio::time::timeout(STOP_TIMEOUT, ended.recv()).await.is_err() {
+            warn!("the Kafka client does not stop within {STOP_TIMEOUT:?}; leaving it behind");
+        }
+    }
+}
+
+fn spawn(name: &str, running: mpsc::Sender<()>, run: impl FnOnce() + Send + 'static) -> Result<(), ConsumeError> {
+    let thread = std::thread::Builder::new().name(name.into());
+    let spawned = thread.spawn(move || {
+        run();
+        // Dropped only now: whoever waits for the end must not find librdkafka still at work.
+        drop(running);
+    });
+    spawned.map(drop).map_err(|error| ConsumeError::Thread(Arc::new(error)))
+}

@@ -1,0 +1,110 @@
+//! Why a topic cannot be read, and what to do about it.
+
+use std::sync::Arc;
+
+use rdkafka::error::KafkaError;
+
+/// What ends the reading of a topic, or keeps the consumer from starting.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// librdkafka refuses the settings.
+    #[error("the Kafka client cannot be set up: {0}; correct spec.kafka or the Secret it refers to")]
+    Settings(String),
+    /// A thread could not be started.
+    #[error("the Kafka consumer cannot start a thread")]
+    Thread(#[source] Arc<std::io::Error>),
+    /// librdkafka refuses to read the partitions.
+    #[error("the partitions of topic {topic} cannot be assigned")]
+    Assign {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// What librdkafka says.
+        #[source]
+        source: KafkaError,
+    },
+    /// The topic ends before the offset that the table has applied.
+    #[error(
+        "topic {topic}, partition {partition}: the table has applied everything up to offset {resume}, but the topic ends \
+         at offset {high}, so it was deleted and created again, or this is another Kafka cluster; nothing was applied from \
+         it. If the cluster is the wrong one, correct spec.kafka; otherwise remove the Delta table and let the connector \
+         take a new snapshot"
+    )]
+    Recreated {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// Its partition.
+        partition: i32,
+        /// The next offset according to the Delta log.
+        resume: i64,
+        /// The end of the partition.
+        high: i64,
+    },
+    /// Retention deleted messages that the table has not applied.
+    #[error(
+        "topic {topic}, partition {partition}: Kafka has deleted offsets {resume} to {low} before they were applied \
+         (retention.ms or retention.bytes of the topic), so changes are lost and nothing further was applied. Raise the \
+         retention, remove the Delta table and the topic, and let the connector take a new snapshot"
+    )]
+    Overtaken {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// Its partition.
+        partition: i32,
+        /// The next offset according to the Delta log.
+        resume: i64,
+        /// The first offset that is still there.
+        low: i64,
+    },
+    /// A topic that would be read from its beginning has lost its beginning.
+    #[error(
+        "topic {topic}, partition {partition}: the first {low} messages were deleted (retention) before this table read \
+         any, so the snapshot in it is incomplete and nothing was applied. Delete the topic and reset the connector (delete \
+         its offsets) so that it takes a new snapshot, and raise retention.ms"
+    )]
+    BeginningDeleted {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// Its partition.
+        partition: i32,
+        /// The first offset that is still there.
+        low: i64,
+    },
+    /// The topic was deleted while it was read.
+    #[error(
+        "topic {topic} was deleted while it was being read; nothing of what was applied is lost. Remove the Delta table \
+         and let the connector take a new snapshot, or restore the topic"
+    )]
+    TopicDeleted {
+        /// Kafka topic.
+        topic: Arc<str>,
+    },
+}
+
+impl ConsumeError {
+    /// An error of the client's settings without the value of the setting, which may be a secret.
+    pub(super) fn settings(error: &KafkaError) -> Self {
+        Self::Settings(match error {
+            KafkaError::ClientConfig(_, _, key, _) => format!("the value of {key} is not accepted"),
+            other => other.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::types::RDKafkaConfRes;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_setting_is_named_and_its_value_is_not() {
+        let error = KafkaError::ClientConfig(
+            RDKafkaConfRes::RD_KAFKA_CONF_INVALID,
+            "Invalid value \"hunter2\"".into(),
+            "ssl.key.pem".into(),
+            "hunter2".into(),
+        );
+        let text = ConsumeError::settings(&error).to_string();
+        assert!(text.contains("ssl.key.pem") && !text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Finds topics and their ends, on a thread of its own: these questions block, and reading must not wait for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::context::Context;
+use super::reader::{Command, Sink};
+use super::start::start;
+use super::{ConsumeError, PartitionRange};
+
+/// How long one question to Kafka may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest pause between two looks for a topic that is not there.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the lookup thread is asked.
+pub(super) enum Lookup {
+    /// Find a topic, however long it takes, and have it assigned.
+    Find(Wanted),
+    /// Look once at a topic that is being read, given the next offset of each partition.
+    Inspect { topic: Arc<str>, next: HashMap<i32, i64> },
+    /// End the thread.
+    Stop,
+}
+
+/// A topic that somebody wants to read.
+pub(super) struct Wanted {
+    pub(super) topic: Arc<str>,
+    /// Partition → next offset.
+    pub(super) resume: HashMap<i32, i64>,
+    pub(super) sink: Sink,
+}
+
+/// Why a topic cannot be read now.
+pub(super) enum Obstacle {
+    /// Kafka does not know the topic.
+    Missing,
+    /// Something that passes or that an operator can cure without touching the table.
+    Wait(String),
+    /// No broker answers: goes for every topic.
+    Unreachable(String),
+    /// Waiting does not help.
+    Fail(ConsumeError),
+}
+
+/// First offset and end of a partition.
+struct Watermarks {
+    partition: i32,
+    low: i64,
+    high: i64,
+}
+
+struct Pending {
+    wanted: Wanted,
+    pause: Duration,
+    due: Instant,
+    said: Option<String>,
+}
+
+/// The thread's state.
+pub(super) struct Finder {
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) bootstrap_servers: String,
+    pub(super) questions: Receiver<Lookup>,
+    pub(super) reader: Sender<Command>,
+}
+
+impl Finder {
+    /// Answers until told to stop.
+    pub(super) fn run(self) {
+        let mut pending: Vec<Pending> = Vec::new();
+        loop {
+            let due = pending.iter().map(|pending| pending.due).min();
+            let pause = due.map_or(LONGEST_PAUSE, |due| due.saturating_duration_since(Instant::now()));
+            match self.questions.recv_timeout(pause) {
+                Ok(Lookup::Find(wanted)) => {
+                    let due = Instant::now();
+                    pending.push(Pending { wanted, pause: Duration::from_millis(250), due, said: None });
+                }
+                Ok(Lookup::Inspect { topic, next }) => {
+                    let outcome = self.ranges(&topic, &next);
+                    let _ = self.reader.send(Command::Inspected { topic, outcome });
+                }
+                Err(RecvTimeoutError::Timeout) => pending = self.look(pending),
+                Ok(Lookup::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Looks for every topic whose time has come; what is left is still to be found.
+    fn look(&self, pending: Vec<Pending>) -> Vec<Pending> {
+        let mut left = Vec::new();
+        let mut unreachable: Option<String> = None;
+        for pending in pending {
+            if pending.wanted.sink.is_closed() {
+                continue;
+            }
+            if pending.due > Instant::now() {
+                left.push(pending);
+                continue;
+            }
+            // One question is enough to know that no broker answers.
+            let found = match &unreachable {
+                Some(reason) => Err(Obstacle::Unreachable(reason.clone())),
+                None => self.find(&pending.wanted),
+            };
+            if let Err(Obstacle::Unreachable(reason)) = &found {
+                unreachable = Some(reason.clone());
+            }
+            if let Some(pending) = self.settle(pending, found) {
+                left.push(pending);
+            }
+        }
+        left
+    }
+
+    /// Hands on what was found, or says what is waited for and keeps looking.
+    fn settle(&self, mut pending: Pending, found: Result<Vec<PartitionRange>, Obstacle>) -> Option<Pending> {
+        let topic = &pending.wanted.topic;
+        let words = match found {
+            Ok(ranges) => {
+                let Wanted { topic, sink, .. } = pending.wanted;
+                let _ = self.reader.send(Command::Assign { topic, ranges, sink });
+                return None;
+            }
+            Err(Obstacle::Fail(error)) => {
+                pending.wanted.sink.failed(error);
+                return None;
+            }
+            Err(Obstacle::Missing) => format!(
+                "topic {topic} does not exist yet: the connector creates it when it reads the first row of the table, so \
+                 check that it runs and captures this table"
+            ),
+            Err(Obstacle::Wait(words) | Obstacle::Unreachable(words)) => words,
+        };
+        if pending.said.as_ref() != Some(&words) {
+            pending.wanted.sink.waiting(&words);
+            pending.said = Some(words);
+        }
+        pending.due = Instant::now() + pending.pause;
+        pending.pause = (pending.pause * 2).min(LONGEST_PAUSE);
+        Some(pending)
+    }
+
+    fn find(&self, wanted: &Wanted) -> Result<Vec<PartitionRange>, Obstacle> {
+        match &wanted.sink {
+            Sink::Table { .. } => self.ranges(&wanted.topic, &wanted.resume),
+            // Only the last heartbeat matters.
+            Sink::Heartbeats(_) => Ok(self
+                .watermarks(&wanted.topic)?
+                .into_iter()
+                .map(|Watermarks { partition, low, high }| PartitionRange {
+                    partition,
+                    next: low.max(high - 1),
+                    end: high,
+                })
+                .collect()),
+        }
+    }
+
+    /// What is to be read of each partition of a topic.
+    fn ranges(&self, topic: &Arc<str>, next: &HashMap<i32, i64>) -> Result<Vec<PartitionRange>, Obstacle> {
+        self.watermarks(topic)?
+            .into_iter()
+            .map(|found| start(topic, found.partition, next.get(&found.partition).copied(), (found.low, found.high)))
+            .collect::<Result<_, _>>()
+            .map_err(Obstacle::Fail)
+    }
+
+    /// First offset and end of each partition.
+    fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, Obstacle> {
+        self.partitions(topic)?
+            .into_iter()
+            .map(|partition| match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+                Ok((low, high)) => Ok(Watermarks { partition, low, high }),
+                Err(error) => Err(Obstacle::Wait(match self.consumer.context().trouble.reason() {
+                    Some(reason) => reason,
+                    None => format!("the ends of topic {topic}, partition {partition}, cannot be read yet: {error}"),
+                })),
+            })
+            .collect()
+    }
+
+    fn partitions(&self, topic: &str) -> Result<Vec<i32>, Obstacle> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), TIMEOUT)
+            .map_err(|error| Obstacle::Unreachable(self.unreachable(&error)))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic).ok_or(Obstacle::Missing)?;
+        match found.error() {
+            None if found.partitions().is_empty() => Err(Obstacle::Missing),
+            None => Ok(found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect()),
+            Some(error) => Err(topic_error(topic, error)),
+        }
+    }
+
+    fn unreachable(&self, error: &rdkafka::error::KafkaError) -> String {
+        self.consumer.context().trouble.reason().unwrap_or_else(|| {
+            format!("Kafka at {} does not answer ({error}); check spec.kafka and the network", self.bootstrap_servers)
+        })
+    }
+}
+
+fn topic_error(topic: &str, error: RDKafkaRespErr) -> Obstacle {
+    match RDKafkaErrorCode::from(error) {
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => Obstacle::Missing,
+        RDKafkaErrorCode::TopicAuthorizationFailed => Obstacle::Wait(format!(
+            "Kafka does not allow reading topic {topic}: give the Kafka user READ and DESCRIBE on it"
+        )),
+        other => Obstacle::Wait(format!("topic {topic} cannot be read yet: {other}")),
+    }
+}

@@ -1,0 +1,348 @@
+//! The consumer against librdkafka's own mock brokers.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use tokio::time::timeout;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Kafka {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    producer: BaseProducer,
+}
+
+impl Kafka {
+    fn with_topics(topics: &[&str]) -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        for topic in topics {
+            cluster.create_topic(topic, 1, 1).unwrap();
+        }
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", cluster.bootstrap_servers())
+            .set("batch.size", "16384")
+            .set("linger.ms", "0")
+            .create()
+            .unwrap();
+        Self { cluster, producer }
+    }
+
+    fn client(&self) -> KafkaClient {
+        client(self.cluster.bootstrap_servers())
+    }
+
+    /// Writes messages whose values start with their number, `size` bytes each.
+    fn produce(&self, topic: &str, numbers: std::ops::Range<usize>, size: usize) {
+        for number in numbers {
+            let value = format!("{number:0size$}");
+            self.send(BaseRecord::to(topic).partition(0).key("key").payload(&value));
+        }
+        self.producer.flush(PATIENCE).unwrap();
+    }
+
+    fn send(&self, mut record: BaseRecord<'_, str, str>) {
+        while let Err((_, unsent)) = self.producer.send(record) {
+            record = unsent;
+            self.producer.poll(Duration::from_millis(10));
+        }
+    }
+}
+
+fn client(bootstrap_servers: String) -> KafkaClient {
+    KafkaClient { bootstrap_servers, options: vec![], group_id: "tributary-test".into() }
+}
+
+async fn next(subscription: &mut Subscription) -> Delivery {
+    timeout(PATIENCE, subscription.deliveries.recv()).await.expect("nothing was delivered").expect("the consumer ended")
+}
+
+/// Reads until `count` messages have come; their numbers.
+async fn numbers(subscription: &mut Subscription, count: usize) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    while numbers.len() < count {
+        if let Delivery::Batch(batch) = next(subscription).await {
+            numbers.extend((0..batch.messages.len()).map(|index| number(batch.value(index).unwrap())));
+        }
+    }
+    numbers
+}
+
+fn number(value: &[u8]) -> usize {
+    std::str::from_utf8(value).unwrap().parse().unwrap()
+}
+
+async fn failure(subscription: &mut Subscription) -> ConsumeError {
+    loop {
+        if let Delivery::Failed(error) = next(subscription).await {
+            return error;
+        }
+    }
+}
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waited = timeout(PATIENCE, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("never happened: {what}"));
+}
+
+#[tokio::test]
+async fn messages_arrive_in_order_and_new_ones_follow_quickly() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..1000, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let Delivery::Assigned(ranges) = next(&mut orders).await else { panic!("not assigned") };
+    assert_eq!(ranges, [PartitionRange { partition: 0, next: 0, end: 1000 }]);
+    assert_eq!(numbers(&mut orders, 1000).await, (0..1000).collect::<Vec<_>>());
+    kafka.produce("orders", 1000..1001, 20);
+    let produced = std::time::Instant::now();
+    assert_eq!(numbers(&mut orders, 1).await, [1000]);
+    assert!(produced.elapsed() < Duration::from_millis(700), "{:?}", produced.elapsed());
+    until("the end is known", || consumer.end_offset("orders", 0) == Some(1001)).await;
+    consumer.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_goes_on_at_its_next_offset() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..100, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::from([(0, 90)]));
+    assert_eq!(numbers(&mut orders, 10).await, (90..100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn tombstones_and_the_first_half_of_a_key_change_are_recognised() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    let headers = OwnedHeaders::new()
+        .insert(Header { key: "__debezium.context.task", value: Some("0") })
+        .insert(Header { key: "__debezium.newkey", value: Some("{}") });
+    kafka.send(BaseRecord::to("orders").partition(0).key("old").payload("0").headers(headers));
+    kafka.send(BaseRecord::to("orders").partition(0).key("old"));
+    kafka.send(BaseRecord::to("orders").partition(0).key("new").payload("1"));
+    kafka.producer.flush(PATIENCE).unwrap();
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        if let Delivery::Batch(batch) = next(&mut orders).await {
+            let messages = batch.messages.iter().enumerate();
+            seen.extend(messages.map(|(index, message)| (batch.value(index).is_some(), message.moves_key)));
+        }
+    }
+    assert_eq!(seen, [(true, true), (false, false), (true, false)]);
+}
+
+#[tokio::test]
+async fn a_missing_topic_is_waited_for_and_read_when_it_appears() {
+    let kafka = Kafka::with_topics(&["users"]);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let Delivery::Waiting(words) = next(&mut orders).await else { panic!("does not wait") };
+    assert!(words.contains("topic orders does not exist yet"), "{words}");
+    kafka.cluster.create_topic("orders", 1, 1).unwrap();
+    kafka.produce("orders", 0..3, 20);
+    assert_eq!(numbers(&mut orders, 3).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn brokers_that_cannot_be_reached_are_waited_for() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..3, 20);
+    kafka.cluster.broker_down(-1).unwrap();
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let Delivery::Waiting(words) = next(&mut orders).await else { panic!("does not wait") };
+    assert!(words.contains("Kafka"), "{words}");
+    kafka.cluster.broker_up(-1).unwrap();
+    assert_eq!(numbers(&mut orders, 3).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn brokers_that_go_away_are_named_and_reading_goes_on_when_they_come_back() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..3, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    assert_eq!(numbers(&mut orders, 3).await, [0, 1, 2]);
+    kafka.cluster.broker_down(-1).unwrap();
+    let Delivery::Waiting(words) = next(&mut orders).await else { panic!("does not wait") };
+    assert!(words.contains("Kafka"), "{words}");
+    kafka.cluster.broker_up(-1).unwrap();
+    let Delivery::Assigned(_) = next(&mut orders).await else { panic!("does not say that it goes on") };
+    kafka.produce("orders", 3..4, 20);
+    assert_eq!(numbers(&mut orders, 1).await, [3]);
+}
+
+#[tokio::test]
+async fn an_offset_behind_the_end_of_the_topic_fails_this_topic_alone() {
+    let kafka = Kafka::with_topics(&["orders", "users"]);
+    kafka.produce("orders", 0..3, 20);
+    kafka.produce("users", 0..3, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::from([(0, 7)]));
+    let mut users = consumer.subscribe("users", HashMap::from([(0, 2)]));
+    assert!(matches!(failure(&mut orders).await, ConsumeError::Recreated { resume: 7, high: 3, .. }));
+    assert_eq!(numbers(&mut users, 1).await, [2]);
+}
+
+#[tokio::test]
+async fn a_topic_that_lost_its_beginning_fails_for_new_tables_and_for_those_that_were_too_slow() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    // The mock broker keeps the last 5 MiB.
+    kafka.produce("orders", 0..700, 10_000);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut new = consumer.subscribe("orders", HashMap::new());
+    assert!(matches!(failure(&mut new).await, ConsumeError::BeginningDeleted { low, .. } if low > 0));
+    let mut slow = consumer.subscribe("orders", HashMap::from([(0, 1)]));
+    assert!(matches!(failure(&mut slow).await, ConsumeError::Overtaken { resume: 1, low, .. } if low > 1));
+}
+
+#[tokio::test]
+async fn retention_that_overtakes_a_table_that_waits_for_memory_is_found_and_nothing_is_skipped() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..400, 10_000);
+    let budget = Budget::new(1 << 20);
+    let consumer = Consumer::start(&kafka.client(), budget.clone()).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    until("the table is pressed", || orders.share.pressed()).await;
+    kafka.produce("orders", 400..1200, 10_000);
+    let mut expected = 0;
+    let error = loop {
+        match next(&mut orders).await {
+            Delivery::Batch(batch) => {
+                assert_eq!(batch.messages[0].offset, expected);
+                expected = batch.next_offset().unwrap();
+                assert_eq!(batch.messages.len() as i64, expected - batch.messages[0].offset);
+            }
+            Delivery::Failed(error) => break error,
+            _ => {}
+        }
+    };
+    assert!(
+        matches!(error, ConsumeError::Overtaken { resume, low, .. } if resume == expected && low > resume),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_small_budget_bounds_what_is_buffered_of_a_large_backlog_and_everything_arrives() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..4000, 1000);
+    let budget = Budget::new(512 << 10);
+    let consumer = Consumer::start(&kafka.client(), budget.clone()).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let (mut held, mut expected, mut most, mut commits) = (Vec::new(), 0, 0, 0);
+    while expected < 4000 {
+        let Ok(delivery) = timeout(Duration::from_millis(100), orders.deliveries.recv()).await else {
+            // Nothing comes any more: the table must have been asked to commit.
+            assert!(orders.share.pressed(), "at {expected} with {} of {} bytes", budget.used(), budget.limit());
+            held.clear();
+            commits += 1;
+            continue;
+        };
+        most = most.max(budget.used());
+        if let Some(Delivery::Batch(batch)) = delivery {
+            for index in 0..batch.messages.len() {
+                assert_eq!(number(batch.value(index).unwrap()), expected);
+                expected += 1;
+            }
+            held.push(batch);
+        }
+    }
+    assert!(most <= budget.limit(), "{most} bytes were buffered");
+    assert!(commits > 5, "{commits}");
+}
+
+#[tokio::test]
+async fn a_table_that_never_reads_does_not_stop_its_neighbour() {
+    let kafka = Kafka::with_topics(&["stuck", "orders"]);
+    kafka.produce("stuck", 0..4000, 1000);
+    kafka.produce("orders", 0..4000, 1000);
+    let budget = Budget::new(512 << 10);
+    let consumer = Consumer::start(&kafka.client(), budget.clone()).unwrap();
+    let mut stuck = consumer.subscribe("stuck", HashMap::new());
+    until("the stuck table has filled its part", || stuck.share.pressed()).await;
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    assert_eq!(numbers(&mut orders, 4000).await, (0..4000).collect::<Vec<_>>());
+    assert!(budget.used() <= budget.limit());
+    assert_eq!(numbers(&mut stuck, 4000).await, (0..4000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_topic_can_be_dropped_and_read_again() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..100, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    assert_eq!(numbers(&mut orders, 100).await.len(), 100);
+    drop(orders);
+    let mut orders = consumer.subscribe("orders", HashMap::from([(0, 50)]));
+    assert_eq!(numbers(&mut orders, 50).await, (50..100).collect::<Vec<_>>());
+    let mut orders = consumer.subscribe("orders", HashMap::from([(0, 98)]));
+    assert_eq!(numbers(&mut orders, 2).await, [98, 99]);
+}
+
+#[tokio::test]
+async fn the_last_heartbeat_is_known_and_new_ones_follow() {
+    let kafka = Kafka::with_topics(&["heartbeat"]);
+    for ts_ms in [1000, 2000] {
+        kafka.send(BaseRecord::to("heartbeat").partition(0).key("{}").payload("{}").timestamp(ts_ms));
+    }
+    kafka.producer.flush(PATIENCE).unwrap();
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut last = consumer.heartbeats("heartbeat");
+    let first = timeout(PATIENCE, last.wait_for(Option::is_some)).await.unwrap().unwrap().unwrap();
+    assert_eq!(first, Heartbeat { ts_ms: 2000 });
+    kafka.send(BaseRecord::to("heartbeat").partition(0).key("{}").payload("{}").timestamp(3000));
+    timeout(PATIENCE, last.wait_for(|last| *last == Some(Heartbeat { ts_ms: 3000 }))).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn offsets_are_committed_for_lag_tools_before_the_consumer_ends() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    kafka.produce("orders", 0..10, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    assert_eq!(numbers(&mut orders, 10).await.len(), 10);
+    consumer.commit_group_offsets("orders", HashMap::from([(0, 10)]));
+    consumer.stop().await;
+    assert_eq!(committed(&kafka, "orders"), rdkafka::Offset::Offset(10));
+}
+
+fn committed(kafka: &Kafka, topic: &str) -> rdkafka::Offset {
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    let reader: BaseConsumer = kafka.client().connection().set("group.id", "tributary-test").create().unwrap();
+    let mut list = rdkafka::TopicPartitionList::new();
+    list.add_partition(topic, 0);
+    let offsets = reader.committed_offsets(list, PATIENCE).unwrap();
+    offsets.find_partition(topic, 0).unwrap().offset()
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_brokers_that_are_gone() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    next(&mut orders).await;
+    kafka.cluster.broker_down(-1).unwrap();
+    consumer.commit_group_offsets("orders", HashMap::from([(0, 10)]));
+    timeout(Duration::from_secs(8), consumer.stop()).await.expect("it hangs");
+}
+
+#[test]
+fn settings_that_librdkafka_refuses_are_named() {
+    let mut client = client("localhost:1".into());
+    client.options.push(("security.protocol".into(), "TELEPATHY".into()));
+    let Err(error) = Consumer::start(&client, Budget::new(1)) else { panic!("accepted") };
+    assert!(error.to_string().contains("security.protocol"), "{error}");
+}
