@@ -1,0 +1,132 @@
+//! What a stack runs on: pinned downloads in a cache outside of the checkout, and the programs the machine must have.
+
+pub(super) mod cache;
+pub(super) mod machine;
+mod maven;
+mod python;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use super::Part;
+use super::process::last_lines;
+
+pub use maven::maven_set;
+
+/// Where the programs of a stack are. A path is set when one of the stack's parts needs it.
+#[derive(Debug, Default)]
+pub(super) struct Software {
+    /// The Java program.
+    pub(super) java: PathBuf,
+    /// The folder of `PostgreSQL`'s server programs.
+    pub(super) postgres_bin: PathBuf,
+    /// `libs` and `plugins` of Kafka and Connect.
+    pub(super) kafka: PathBuf,
+    /// The registry in `app`, its Avro converter for Connect in `plugins`.
+    pub(super) registry: PathBuf,
+    /// `LocalStack`'s own Python.
+    pub(super) s3_python: PathBuf,
+}
+
+const KAFKA_POM: &str = include_str!("kafka.pom.xml");
+const REGISTRY_POM: &str = include_str!("registry.pom.xml");
+
+/// Installs or names what the machine lacks, then downloads what the cache lacks. Instant when nothing is missing.
+pub(super) async fn software(parts: BTreeSet<Part>) -> anyhow::Result<Software> {
+    tokio::task::spawn_blocking(move || software_blocking(&parts)).await?
+}
+
+fn software_blocking(parts: &BTreeSet<Part>) -> anyhow::Result<Software> {
+    let needs = Needs::of(parts)?;
+    machine::require(&needs.programs())?;
+    std::thread::scope(|scope| {
+        let python = needs.s3.then(|| scope.spawn(python::localstack));
+        let mut software = Software::default();
+        if needs.postgres {
+            software.postgres_bin = machine::postgres_bin().context("PostgreSQL's server programs are missing")?;
+        }
+        if needs.kafka {
+            software.java = machine::java().context("Java is missing")?;
+            software.kafka = maven_set("kafka", "Kafka 4.3.1 and Debezium 3.7.0 (about 60 MB)", KAFKA_POM)?;
+        }
+        if needs.registry {
+            software.java = machine::java().context("Java is missing")?;
+            software.registry = registry()?;
+        }
+        if let Some(python) = python {
+            software.s3_python =
+                python.join().map_err(|_| anyhow::anyhow!("the download of LocalStack panicked"))??;
+        }
+        Ok(software)
+    })
+}
+
+/// The registry's set, with a jar that lets Connect find the Avro converter, whose own jar does not announce it.
+fn registry() -> anyhow::Result<PathBuf> {
+    let download = maven::download("registry", "the Apicurio registry 2.6.13 (about 170 MB)", REGISTRY_POM);
+    download.get(|set| {
+        maven::fill(set, REGISTRY_POM)?;
+        announce_converter(&set.join("plugins").join("apicurio-converter"))
+    })
+}
+
+fn announce_converter(plugin: &Path) -> anyhow::Result<()> {
+    let services = plugin.join("META-INF").join("services");
+    std::fs::create_dir_all(&services)?;
+    let interface = services.join("org.apache.kafka.connect.storage.Converter");
+    std::fs::write(interface, "io.apicurio.registry.utils.converter.AvroConverter\n")?;
+    let mut zip = Command::new("python3");
+    zip.args(["-m", "zipfile", "-c", "services.jar", "META-INF"]).current_dir(plugin);
+    run(&mut zip, "it packs one file into a jar")
+}
+
+/// What the chosen parts need that may have to be downloaded.
+struct Needs {
+    postgres: bool,
+    kafka: bool,
+    registry: bool,
+    s3: bool,
+    /// Something must be downloaded with Maven.
+    maven: bool,
+    /// `LocalStack` must be downloaded.
+    pip: bool,
+}
+
+impl Needs {
+    fn of(parts: &BTreeSet<Part>) -> anyhow::Result<Self> {
+        let has = |part| parts.contains(&part);
+        let (postgres, kafka, registry, s3) =
+            (has(Part::Postgres), has(Part::Kafka), has(Part::Registry), has(Part::S3));
+        let maven = (kafka && !maven::is_there("kafka", KAFKA_POM)?)
+            || (registry && !maven::is_there("registry", REGISTRY_POM)?);
+        Ok(Self { postgres, kafka, registry, s3, maven, pip: s3 && !python::is_there()? })
+    }
+
+    fn programs(&self) -> Vec<machine::Program> {
+        use machine::Program;
+        let all = [
+            (self.kafka || self.registry, Program::Java),
+            (self.maven, Program::Maven),
+            (self.postgres, Program::Postgres),
+            (self.pip || (self.registry && self.maven), Program::PythonVenv),
+            (self.kafka, Program::Openssl),
+            (true, Program::Setpriv),
+        ];
+        all.into_iter().filter_map(|(needed, program)| needed.then_some(program)).collect()
+    }
+}
+
+/// Runs a program to its end; when it fails, the error shows the end of what it printed and the hint.
+pub(super) fn run(command: &mut Command, hint: &str) -> anyhow::Result<()> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    printed.push_str(&String::from_utf8_lossy(&output.stderr));
+    anyhow::bail!("{program} ended with {} ({hint}):\n{}", output.status, last_lines(&printed, 30))
+}
