@@ -1,1 +1,4 @@
-//! e2e
+//! The end-to-end tests and what they stand on.
+
+pub mod compare;
+pub mod oracle;
