@@ -1,3 +1,6 @@
-//! What the end-to-end tests and the demo are made of: the real services on one machine, and what is done with them.
+//! The end-to-end tests and what they stand on: the real services on one machine, the shop, an independent reader.
 
+pub mod compare;
+pub mod oracle;
+pub mod shop;
 pub mod stack;
