@@ -52,7 +52,7 @@ impl ConnectorStatus {
 }
 
 /// How long a connector may take to run: Debezium validates its configuration against the database first.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Connectors {
     /// The Connect with this base URL, as in `http://127.0.0.1:8083`.

@@ -12,7 +12,7 @@ use super::state::{self, StackState};
 use super::{Lifetime, Part, Stack, probe, registry};
 
 /// How long a part may take to answer: a busy machine that starts several stacks at once is slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Stack {
     /// Ends a part at once, without any goodbye. Kafka, Connect and `PostgreSQL` keep what they have on disk, the registry's

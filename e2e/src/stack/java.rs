@@ -17,7 +17,7 @@ pub(super) fn program(software: &Software, directory: &Directory, part: Part, he
     temporary.push(directory.tmp());
     let arguments = vec![format!("-Xmx{heap}").into(), "-XX:+UseSerialGC".into(), "-XX:-UsePerfData".into(), temporary];
     Program {
-        program: software.java.clone(),
+        path: software.java.clone(),
         arguments,
         environment: vec![],
         directory: directory.part(part),

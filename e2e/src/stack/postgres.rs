@@ -39,7 +39,7 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
         arguments.extend(["-c".into(), setting.into()]);
     }
     Program {
-        program: software.postgres_bin.join("postgres"),
+        path: software.postgres_bin.join("postgres"),
         arguments,
         environment: vec![],
         directory: folder,

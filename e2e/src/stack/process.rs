@@ -77,7 +77,7 @@ fn parse_start_time(stat: &str) -> Option<u64> {
 /// What to run, and as whom.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    pub(super) program: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) arguments: Vec<OsString>,
     pub(super) environment: Vec<(&'static str, OsString)>,
     pub(super) directory: PathBuf,
@@ -93,7 +93,7 @@ impl Program {
     /// The command that becomes the program: its process number stays the same all the way.
     fn command(&self, lifetime: Lifetime) -> anyhow::Result<Command> {
         let mut command = self.wrapper(lifetime);
-        command.arg(&self.program).args(&self.arguments);
+        command.arg(&self.path).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(&self.directory);
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("cannot write to {}", self.log.display()))?;
@@ -131,7 +131,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn start(program: &Program, lifetime: Lifetime) -> anyhow::Result<Self> {
         let child = spawn(program.command(lifetime)?);
-        let mut child = child.with_context(|| format!("cannot run {}", program.program.display()))?;
+        let mut child = child.with_context(|| format!("cannot run {}", program.path.display()))?;
         match ProcessId::of(child.id()) {
             Ok(id) => Ok(Self { child, id, kill_signal: program.kill_signal }),
             Err(error) => {

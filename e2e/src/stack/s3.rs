@@ -28,10 +28,9 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
         ("PYTHONUNBUFFERED", "1".into()),
         ("PYTHONWARNINGS", "ignore".into()),
         ("FILESYSTEM_ROOT", folder.join("filesystem").into()),
-        ("TMPDIR", directory.tmp().into()),
     ];
     Program {
-        program: software.s3_python.clone(),
+        path: software.s3_python.clone(),
         arguments: vec!["-m".into(), "localstack.runtime.main".into()],
         environment,
         directory: folder,

@@ -12,10 +12,6 @@ pub fn maven_set(name: &str, title: &str, pom: &str) -> anyhow::Result<PathBuf> 
     download(name, title, pom).get(|set| fill(set, pom))
 }
 
-pub(super) fn is_there(name: &str, pom: &str) -> anyhow::Result<bool> {
-    download(name, "", pom).is_there()
-}
-
 pub(super) fn download<'a>(name: &'a str, title: &'a str, pom: &'a str) -> Download<'a> {
     Download { name, title, recipe: pom, tool: "maven" }
 }

@@ -13,6 +13,7 @@ use anyhow::Context;
 
 use super::Part;
 use super::process::last_lines;
+use cache::Download;
 
 pub use maven::maven_set;
 
@@ -40,21 +41,25 @@ pub(super) async fn software(parts: BTreeSet<Part>) -> anyhow::Result<Software> 
 }
 
 fn software_blocking(parts: &BTreeSet<Part>) -> anyhow::Result<Software> {
-    let needs = Needs::of(parts)?;
-    machine::require(&needs.programs())?;
+    let needs = Needs { parts };
+    machine::require(&needs.programs()?)?;
     std::thread::scope(|scope| {
-        let python = needs.s3.then(|| scope.spawn(python::localstack));
+        let python = needs.s3().then(|| scope.spawn(python::localstack));
         let mut software = Software::default();
-        if needs.postgres {
+        if needs.postgres() {
             software.postgres_bin = machine::postgres_bin().context("PostgreSQL's server programs are missing")?;
         }
-        if needs.kafka {
+        if needs.java() {
             software.java = machine::java().context("Java is missing")?;
-            software.kafka = maven_set("kafka", "Kafka 4.3.1 and Debezium 3.7.0 (about 60 MB)", KAFKA_POM)?;
         }
-        if needs.registry {
-            software.java = machine::java().context("Java is missing")?;
-            software.registry = registry()?;
+        if needs.kafka() {
+            software.kafka = kafka().get(|set| maven::fill(set, KAFKA_POM))?;
+        }
+        if needs.registry() {
+            software.registry = registry().get(|set| {
+                maven::fill(set, REGISTRY_POM)?;
+                announce_converter(&set.join("plugins").join("apicurio-converter"))
+            })?;
         }
         if let Some(python) = python {
             software.s3_python =
@@ -64,15 +69,15 @@ fn software_blocking(parts: &BTreeSet<Part>) -> anyhow::Result<Software> {
     })
 }
 
-/// The registry's set, with a jar that lets Connect find the Avro converter, whose own jar does not announce it.
-fn registry() -> anyhow::Result<PathBuf> {
-    let download = maven::download("registry", "the Apicurio registry 2.6.13 (about 170 MB)", REGISTRY_POM);
-    download.get(|set| {
-        maven::fill(set, REGISTRY_POM)?;
-        announce_converter(&set.join("plugins").join("apicurio-converter"))
-    })
+fn kafka() -> Download<'static> {
+    maven::download("kafka", "Kafka 4.3.1 and Debezium 3.7.0 (about 60 MB)", KAFKA_POM)
 }
 
+fn registry() -> Download<'static> {
+    maven::download("registry", "the Apicurio registry 2.6.13 (about 170 MB)", REGISTRY_POM)
+}
+
+/// Lets Connect find the Avro converter, whose own jar does not announce it.
 fn announce_converter(plugin: &Path) -> anyhow::Result<()> {
     let services = plugin.join("META-INF").join("services");
     std::fs::create_dir_all(&services)?;
@@ -83,39 +88,49 @@ fn announce_converter(plugin: &Path) -> anyhow::Result<()> {
     run(&mut zip, "it packs one file into a jar")
 }
 
-/// What the chosen parts need that may have to be downloaded.
-struct Needs {
-    postgres: bool,
-    kafka: bool,
-    registry: bool,
-    s3: bool,
-    /// Something must be downloaded with Maven.
-    maven: bool,
-    /// `LocalStack` must be downloaded.
-    pip: bool,
+/// What the chosen parts are made of.
+struct Needs<'a> {
+    parts: &'a BTreeSet<Part>,
 }
 
-impl Needs {
-    fn of(parts: &BTreeSet<Part>) -> anyhow::Result<Self> {
-        let has = |part| parts.contains(&part);
-        let (postgres, kafka, registry, s3) =
-            (has(Part::Postgres), has(Part::Kafka), has(Part::Registry), has(Part::S3));
-        let maven = (kafka && !maven::is_there("kafka", KAFKA_POM)?)
-            || (registry && !maven::is_there("registry", REGISTRY_POM)?);
-        Ok(Self { postgres, kafka, registry, s3, maven, pip: s3 && !python::is_there()? })
+impl Needs<'_> {
+    fn postgres(&self) -> bool {
+        self.parts.contains(&Part::Postgres)
     }
 
-    fn programs(&self) -> Vec<machine::Program> {
+    fn kafka(&self) -> bool {
+        self.parts.contains(&Part::Kafka)
+    }
+
+    /// Connect's worker must find the converter even in a stack without a registry of its own.
+    fn registry(&self) -> bool {
+        self.parts.contains(&Part::Registry) || self.parts.contains(&Part::Connect)
+    }
+
+    fn s3(&self) -> bool {
+        self.parts.contains(&Part::S3)
+    }
+
+    fn java(&self) -> bool {
+        self.kafka() || self.registry()
+    }
+
+    /// The programs that the machine itself must have; those that only download are needed as long as there is something
+    /// to download.
+    fn programs(&self) -> anyhow::Result<Vec<machine::Program>> {
         use machine::Program;
+        let fetch_kafka = self.kafka() && !kafka().is_there()?;
+        let fetch_registry = self.registry() && !registry().is_there()?;
+        let fetch_s3 = self.s3() && !python::LOCALSTACK.is_there()?;
         let all = [
-            (self.kafka || self.registry, Program::Java),
-            (self.maven, Program::Maven),
-            (self.postgres, Program::Postgres),
-            (self.pip || (self.registry && self.maven), Program::PythonVenv),
-            (self.kafka, Program::Openssl),
             (true, Program::Setpriv),
+            (self.java(), Program::Java),
+            (self.kafka(), Program::Openssl),
+            (self.postgres(), Program::Postgres),
+            (fetch_kafka || fetch_registry, Program::Maven),
+            (fetch_registry || fetch_s3, Program::PythonVenv),
         ];
-        all.into_iter().filter_map(|(needed, program)| needed.then_some(program)).collect()
+        Ok(all.into_iter().filter_map(|(needed, program)| needed.then_some(program)).collect())
     }
 }
 

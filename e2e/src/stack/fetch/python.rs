@@ -1,4 +1,4 @@
-//! `LocalStack` from PyPI, in a Python environment of its own.
+//! `LocalStack` from the Python package index, in a Python environment of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,16 +8,12 @@ use super::run;
 
 const REQUIREMENTS: &str = include_str!("localstack.requirements.txt");
 
-const LOCALSTACK: Download<'static> =
+pub(super) const LOCALSTACK: Download<'static> =
     Download { name: "localstack", title: "LocalStack 4.3.0 (about 240 MB)", recipe: REQUIREMENTS, tool: "python" };
 
 /// The Python program that has `LocalStack`'s packages. Blocks while they are downloaded.
 pub(super) fn localstack() -> anyhow::Result<PathBuf> {
     Ok(LOCALSTACK.get(fill)?.join("bin").join("python"))
-}
-
-pub(super) fn is_there() -> anyhow::Result<bool> {
-    LOCALSTACK.is_there()
 }
 
 fn fill(environment: &Path) -> anyhow::Result<()> {

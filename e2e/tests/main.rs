@@ -1,0 +1,5 @@
+//! The tests that need real services, in one binary: one link step, and one place to see them all.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod stack;
