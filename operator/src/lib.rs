@@ -1,1 +1,3 @@
-//! operator
+//! The control plane: one resource in, the objects that serve it out.
+
+pub mod build;

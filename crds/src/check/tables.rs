@@ -1,0 +1,101 @@
+//! Rules of the list of tables, and of the names that two tables must not share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Violation, names};
+use crate::{CdcReplication, TableSpec, topic};
+
+/// Most tables of one resource, so that the API server accepts the cost of comparing them with each other.
+const MAX_TABLES: usize = 256;
+
+pub(super) fn tables(resource: &CdcReplication, found: &mut Vec<Violation>) {
+    let tables = &resource.spec.tables;
+    if tables.is_empty() {
+        let fix = "list at least one table, such as `- name: public.users`";
+        found.push(Violation::new("spec.tables", "no table is listed", fix));
+    }
+    if tables.len() > MAX_TABLES {
+        let message = format!("{} tables are listed", tables.len());
+        let fix = format!("use at most {MAX_TABLES} tables in one resource, and more resources");
+        found.push(Violation::new("spec.tables", message, fix));
+    }
+    for (index, table) in tables.iter().enumerate() {
+        one(&format!("spec.tables[{index}]"), table, found);
+    }
+    shared(resource, found);
+    nested(tables, found);
+}
+
+fn one(path: &str, table: &TableSpec, found: &mut Vec<Violation>) {
+    if !is_table_name(&table.name) {
+        let message = format!("\"{}\" is not schema.table", table.name);
+        let fix = "write the schema, one dot and the table, without quotes, such as public.users";
+        found.push(Violation::new(format!("{path}.name"), message, fix));
+    }
+    if let Some(target) = table.target.as_deref().filter(|target| !is_target(target)) {
+        let message = format!("\"{target}\" is not a relative folder");
+        let fix = "use letters, digits, '.', '_', '=', '-' and '/' between them, such as sales/orders";
+        found.push(Violation::new(format!("{path}.target"), message, fix));
+    }
+    names::range(&format!("{path}.partitionBy (number of columns)"), table.partition_by.len() as i64, 0..=8, found);
+    for (index, column) in table.partition_by.iter().enumerate() {
+        names::length(&format!("{path}.partitionBy[{index}]"), column, 1..=63, found);
+    }
+    if table.shapes.is_empty() {
+        let fix = "remove the field, which means [Mirror]";
+        found.push(Violation::new(format!("{path}.shapes"), "no shape is listed", fix));
+    }
+    if table.shapes.len() > 1 {
+        let fix = "list each shape once; this version has only Mirror";
+        found.push(Violation::new(format!("{path}.shapes"), "a shape is listed twice", fix));
+    }
+}
+
+fn is_table_name(name: &str) -> bool {
+    let part = |part: &str| (1..=63).contains(&part.chars().count()) && !part.contains(['.', '"']);
+    name.chars().count() <= 127 && name.split_once('.').is_some_and(|(schema, table)| part(schema) && part(table))
+}
+
+fn is_target(target: &str) -> bool {
+    let segment = |segment: &str| {
+        !segment.is_empty()
+            && !segment.starts_with('.')
+            && segment.chars().all(|c| c.is_ascii_alphanumeric() || "._=-".contains(c))
+    };
+    target.len() <= 255 && target.split('/').all(segment)
+}
+
+/// Two tables with the same name, the same target or the same topic.
+fn shared(resource: &CdcReplication, found: &mut Vec<Violation>) {
+    let (mut names, mut targets, mut topics) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (index, table) in resource.spec.tables.iter().enumerate() {
+        let path = format!("spec.tables[{index}]");
+        if let Some(first) = names.insert(table.name.clone(), index) {
+            let message = format!("{} is listed already as spec.tables[{first}]", table.name);
+            found.push(Violation::new(format!("{path}.name"), message, "remove one of the two"));
+            continue;
+        }
+        if let Some(first) = topics.insert(topic::data(resource, table), index) {
+            let message = format!("its topic has the same name as that of spec.tables[{first}], {}", topic::data(resource, table));
+            let fix = "rename one of the two tables, or replicate it with a resource of its own";
+            found.push(Violation::new(format!("{path}.name"), message, fix));
+        } else if let Some(first) = targets.insert(table.target(), index) {
+            let message = format!("spec.tables[{first}] has the same target, {}", table.target());
+            found.push(Violation::new(format!("{path}.target"), message, "give one of the two another target"));
+        }
+    }
+}
+
+/// A table inside the folder of another one: cleaning up the outer one would remove the inner one's files.
+fn nested(tables: &[TableSpec], found: &mut Vec<Violation>) {
+    let targets: BTreeSet<String> = tables.iter().map(TableSpec::target).collect();
+    for (index, table) in tables.iter().enumerate() {
+        let target = table.target();
+        let outer = target.match_indices('/').map(|(at, _)| &target[..at]).find(|outer| targets.contains(*outer));
+        if let Some(outer) = outer {
+            let message = format!("{target} lies inside {outer}, the target of another table");
+            let fix = "give one of the two a target outside the other";
+            found.push(Violation::new(format!("spec.tables[{index}].target"), message, fix));
+        }
+    }
+}

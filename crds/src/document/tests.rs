@@ -1,0 +1,208 @@
+//! Good and bad documents. Each bad one also goes through the CRD's own rules, evaluated as the API server does.
+
+use serde_json::{Value, json};
+
+use super::{DocumentError, parse};
+use crate::{CdcReplication, Duration, Scheme, Shape, check::check, document::schema};
+
+fn smallest() -> Value {
+    json!({
+        "apiVersion": "tributary.dev/v1alpha1",
+        "kind": "CdcReplication",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "source": {"postgres": {"host": "db", "database": "shop", "credentials": {"secretName": "shop-db"}}},
+            "tables": [{"name": "public.users"}, {"name": "public.orders"}],
+            "kafka": {"external": {"bootstrapServers": "kafka-0:9092,kafka-1:9092"}},
+            "destination": {"uri": "s3://lake/shop"}
+        }
+    })
+}
+
+/// The smallest document with the value at a JSON pointer replaced; `null` removes it.
+fn with(pointer: &str, value: &Value) -> Value {
+    let mut document = smallest();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = document.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}"));
+    match (parent, value) {
+        (Value::Array(items), value) => items[name.parse::<usize>().unwrap()] = value.clone(),
+        (Value::Object(fields), Value::Null) => drop(fields.remove(name)),
+        (Value::Object(fields), value) => drop(fields.insert(name.to_owned(), value.clone())),
+        _ => panic!("{pointer} is not in an object"),
+    }
+    document
+}
+
+#[test]
+fn the_smallest_document_gets_the_documented_defaults() {
+    let spec = parse(&smallest().to_string()).unwrap().spec;
+    assert_eq!(spec.source.postgres.unwrap().port, 5432);
+    assert_eq!(spec.tables[0].shapes, [Shape::Mirror]);
+    assert_eq!(spec.tables[1].target(), "public/orders");
+    assert!(spec.format.json.is_some() && spec.format.avro.is_none());
+    assert_eq!(spec.destination.scheme(), Some(Scheme::S3));
+    assert_eq!(spec.replicator.commit_interval, Duration::seconds(5));
+    assert_eq!(spec.replicator.memory.bytes(), 256 << 20);
+    assert_eq!(spec.replicator.http_port, 8080);
+}
+
+#[test]
+fn the_document_of_the_design_is_accepted_by_both_sets_of_rules() {
+    let resource = parse(include_str!("shop.yaml")).unwrap();
+    resource.validate_cel().unwrap();
+    assert_eq!(resource.spec.tables[1].target(), "sales_orders");
+    let written = serde_json::to_string(&resource).unwrap();
+    assert_eq!(parse(&written).unwrap(), resource);
+}
+
+#[test]
+fn a_secret_beside_the_resource_does_not_disturb() {
+    let file = format!("kind: Secret\nmetadata: {{name: lake}}\n---\n{}\n", smallest());
+    assert_eq!(parse(&file).unwrap().metadata.name.as_deref(), Some("shop"));
+}
+
+#[test]
+fn a_text_without_our_resource_says_how_one_begins() {
+    for (text, expected) in [
+        ("kind: Secret", "kind: CdcReplication"),
+        ("", "kind: CdcReplication"),
+        ("apiVersion: tributary.dev/v2\nkind: CdcReplication", "reads `apiVersion: tributary.dev/v1alpha1`"),
+        ("kind: CdcReplication\n---\nkind: CdcReplication", "several"),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    assert!(matches!(parse("a: [").unwrap_err(), DocumentError::Syntax(_)));
+}
+
+/// Values that cannot be read at all: pointer, value, path in the message, and words of the fix.
+#[test]
+fn a_value_that_cannot_be_read_is_named_with_path_and_fix() {
+    for (pointer, value, path, fix) in [
+        ("/spec/tabels", json!([]), "spec.tabels: there is no such field", "did you mean tables?"),
+        ("/spec/source/postgres/hostname", json!("x"), "spec.source.postgres.hostname", "did you mean host?"),
+        ("/spec/source/mysql", json!({}), "spec.source.mysql", "the fields here are postgres"),
+        ("/spec/tables/1", json!({"name": "public.a", "Target": "a"}), "spec.tables[1].Target", "did you mean target?"),
+        ("/metadata/nmae", json!("x"), "metadata.nmae", "remove it"),
+        ("/spec/format", json!({"json": {"schemas": true}}), "spec.format.json.schemas", "nothing can be set here"),
+        ("/zzz", json!(1), "zzz", "the fields here are metadata, spec, status"),
+        ("/spec/source/postgres/port", json!("http"), "spec.source.postgres.port: invalid type", "Port of the server"),
+        ("/spec/source/postgres/port", json!(70000), "spec.source.postgres.port: invalid value", "Port of the server"),
+        ("/spec/source/postgres/host", Value::Null, "spec.source.postgres: missing field `host`", "add host. Host name"),
+        ("/spec/source/postgres/sslMode", json!("verify"), "spec.source.postgres.sslMode: unknown variant", "encrypted"),
+        ("/spec/tables", json!("public.users"), "spec.tables: invalid type", "The tables that are replicated"),
+        ("/spec/tables/0", json!("public.users"), "spec.tables[0]: invalid type", "One table of the source"),
+        ("/spec/replicator", json!({"commitInterval": "soon"}), "spec.replicator.commitInterval: \"soon\"", "500ms"),
+        ("/spec/replicator", json!({"commitInterval": 5}), "spec.replicator.commitInterval", "500ms"),
+        ("/spec/replicator", json!({"memory": "256MB"}), "spec.replicator.memory: \"256MB\"", "Bound of the messages"),
+    ] {
+        let error = parse(&with(pointer, &value).to_string()).unwrap_err().to_string();
+        assert!(error.contains(path) && error.contains(fix), "{pointer} = {value}: {error}");
+    }
+}
+
+/// Who refuses a document, besides `check`.
+#[derive(PartialEq)]
+enum Server {
+    /// A CEL rule of the CRD.
+    Cel,
+    /// A bound of the CRD's schema, which the CEL evaluation of the tests does not look at.
+    Schema,
+    /// Nobody before the operator's own check.
+    Nobody,
+}
+
+#[test]
+fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_api_server() {
+    use Server::{Cel, Nobody, Schema};
+    let avro = |url: &str| json!({"avro": {"registryUrl": url}});
+    let many = (0..257).map(|n| json!({"name": format!("public.t{n}")})).collect::<Vec<_>>();
+    for (pointer, value, path, fix, server) in [
+        ("/metadata/name", json!("a".repeat(41)), "metadata.name", "at most 40", Cel),
+        ("/metadata/name", json!("Shop"), "metadata.name", "lower-case", Schema),
+        ("/metadata/name", Value::Null, "metadata.name", "give the resource a name", Schema),
+        ("/spec/source", json!({}), "spec.source", "set spec.source.postgres", Cel),
+        ("/spec/source/postgres/port", json!(0), "spec.source.postgres.port", "1 to 65535", Schema),
+        ("/spec/source/postgres/database", json!(""), "spec.source.postgres.database", "give a value", Schema),
+        ("/spec/tables", json!([]), "spec.tables", "list at least one", Schema),
+        ("/spec/tables", json!(many), "spec.tables", "at most 256", Schema),
+        ("/spec/tables/0/name", json!("users"), "spec.tables[0].name", "public.users", Cel),
+        ("/spec/tables/0/name", json!("shop.public.users"), "spec.tables[0].name", "public.users", Cel),
+        ("/spec/tables/0/name", json!("public.\"Users\""), "spec.tables[0].name", "without quotes", Cel),
+        ("/spec/tables/1/name", json!("public.users"), "spec.tables[1].name", "remove one", Cel),
+        ("/spec/tables/1/target", json!("public/users"), "spec.tables[1].target", "another target", Cel),
+        ("/spec/tables/1/target", json!("public/users/x"), "spec.tables[1].target", "outside the other", Nobody),
+        ("/spec/tables/1/target", json!("/abs"), "spec.tables[1].target", "sales/orders", Cel),
+        ("/spec/tables/1/target", json!("a/../b"), "spec.tables[1].target", "sales/orders", Cel),
+        ("/spec/tables/1/target", json!(""), "spec.tables[1].target", "sales/orders", Cel),
+        ("/spec/tables/0/partitionBy", json!([""]), "spec.tables[0].partitionBy[0]", "give a value", Schema),
+        ("/spec/tables/0/shapes", json!([]), "spec.tables[0].shapes", "Mirror", Schema),
+        ("/spec/kafka", json!({}), "spec.kafka", "one of strimzi or external", Cel),
+        ("/spec/kafka/strimzi", json!({}), "spec.kafka", "keep one of strimzi and external", Cel),
+        ("/spec/kafka/external/bootstrapServers", json!("kafka"), "spec.kafka.external.bootstrapServers", ":9092", Cel),
+        ("/spec/kafka/external/bootstrapServers", json!("a:1, b:1"), "spec.kafka.external.bootstrapServers", "spaces", Cel),
+        ("/spec/connect", json!({"image": "a", "clusterName": "b"}), "spec.connect", "image and clusterName", Cel),
+        ("/spec/format", json!({}), "spec.format", "one of json or avro", Cel),
+        ("/spec/format", json!({"json": {}, "avro": {"registryUrl": "http://r/apis/ccompat/v7"}}), "spec.format", "keep one", Cel),
+        ("/spec/format", avro("registry:8080"), "spec.format.avro.registryUrl", "http://host:port", Cel),
+        ("/spec/format", avro("http://r:8080"), "spec.format.avro.registryUrl", "converter: Confluent", Cel),
+        ("/spec/destination/uri", json!("gs://lake/shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
+        ("/spec/destination/uri", json!("/data"), "spec.destination.uri", "file:///folder", Cel),
+        ("/spec/destination/uri", json!("s3:///shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
+        ("/spec/destination", json!({"uri": "file:///d", "s3": {}}), "spec.destination.s3", "remove", Cel),
+        ("/spec/destination/s3", json!({"endpoint": "http://m:9000"}), "spec.destination.s3.endpoint", "allowHttp", Cel),
+        ("/spec/destination/s3", json!({"endpoint": "m:9000"}), "spec.destination.s3.endpoint", "host:port", Cel),
+        ("/spec/replicator", json!({"replicas": 0}), "spec.replicator.replicas", "1 to 64", Schema),
+        ("/spec/replicator", json!({"commitInterval": "0s"}), "spec.replicator.commitInterval", "100ms and 1h", Cel),
+        ("/spec/replicator", json!({"commitInterval": "2h"}), "spec.replicator.commitInterval", "100ms and 1h", Cel),
+        ("/spec/replicator", json!({"memory": "1Mi"}), "spec.replicator.memory", "at least 16Mi", Cel),
+        ("/spec/replicator", json!({"commitSize": "1Gi"}), "spec.replicator.commitSize", "make it smaller", Cel),
+        ("/spec/replicator", json!({"commitSize": "1k"}), "spec.replicator.commitSize", "at least 1Mi", Cel),
+    ] {
+        let document = with(pointer, &value);
+        let resource: CdcReplication = serde_json::from_value(document.clone()).unwrap();
+        let found = check(&resource);
+        let text = format!("{found:#?}");
+        assert_eq!(found.len(), 1, "{pointer} = {value}: {text}");
+        assert!(found[0].path.starts_with(path) && found[0].fix.contains(fix), "{pointer} = {value}: {text}");
+        assert_eq!(resource.validate_cel().is_err(), server == Cel, "{pointer} = {value}: {:?}", resource.validate_cel());
+        assert!(parse(&document.to_string()).is_err());
+    }
+}
+
+#[test]
+fn two_tables_whose_topics_have_the_same_name_are_refused() {
+    let document = with("/spec/tables", &json!([{"name": "public.a b"}, {"name": "public.a_b", "target": "other"}]));
+    let error = parse(&document.to_string()).unwrap_err().to_string();
+    assert!(error.contains("spec.tables[1].name: its topic has the same name"), "{error}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let mut document = with("/spec/format", &json!({"json": {}, "avro": {"registryUrl": "http://r/apis/ccompat/v7"}}));
+    document["spec"]["kafka"] = json!({});
+    document["spec"]["tables"][0]["name"] = json!("users");
+    document["spec"]["suspended"] = json!(true);
+    let error = parse(&document.to_string()).unwrap_err().to_string();
+    assert!(error.starts_with("4 values of the document are wrong:"), "{error}");
+    for path in ["spec.format", "spec.kafka", "spec.tables[0].name", "spec.suspended"] {
+        assert!(error.contains(&format!("\n  {path}: ")), "{error}");
+    }
+}
+
+#[test]
+fn every_field_of_the_schema_has_a_description() {
+    fn walk(place: &Value, path: &str, bare: &mut Vec<String>) {
+        for (name, field) in place["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            if field["description"].as_str().is_none_or(str::is_empty) {
+                bare.push(path.clone());
+            }
+            walk(field, &path, bare);
+            walk(&field["items"], &path, bare);
+        }
+    }
+    let mut bare = Vec::new();
+    walk(&schema(), "", &mut bare);
+    assert_eq!(bare, [] as [&str; 0]);
+}

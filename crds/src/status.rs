@@ -1,0 +1,64 @@
+//! What the operator reports about a replication.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the replication is doing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CdcReplicationStatus {
+    /// The generation of the resource that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready` sums up the others: `SourceReady`, `KafkaReady`, `ConnectorReady`, `ReplicatorReady`, `CaughtUp`.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The state of each table.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub tables: Vec<TableStatus>,
+}
+
+/// The state of one table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TableStatus {
+    /// The table as `schema.table`.
+    pub name: String,
+    /// What is happening to the table.
+    pub phase: TablePhase,
+    /// Rows of the Delta table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<i64>,
+    /// How much of the first copy is done, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub snapshot_percent: Option<i32>,
+    /// How far the Delta table is behind the source, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
+    /// The newest version of the Delta table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_version: Option<i64>,
+    /// The last position of the source (for Postgres its LSN) that is in the Delta table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// What is wrong and what to do, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What is happening to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TablePhase {
+    /// Something it needs is not there yet, such as its topic.
+    Waiting,
+    /// The rows that the source already had are being copied.
+    Snapshotting,
+    /// Changes are followed.
+    Streaming,
+    /// It failed and needs somebody; the other tables go on.
+    Stopped,
+}
