@@ -72,13 +72,16 @@ fn the_resource(yaml: &str) -> Result<Value, DocumentError> {
     let (api_version, kind) = (CdcReplication::api_version(&()), CdcReplication::kind(&()));
     let mut ours = documents.into_iter().filter(|document| document["kind"] == *kind);
     let document = ours.next().ok_or_else(|| {
-        DocumentError::Kind(format!("there is no `kind: {kind}`; it begins with `apiVersion: {api_version}`, `kind: {kind}`"))
+        DocumentError::Kind(format!(
+            "there is no `kind: {kind}`; it begins with `apiVersion: {api_version}`, `kind: {kind}`"
+        ))
     })?;
     if ours.next().is_some() {
         return Err(DocumentError::Kind(format!("there are several `kind: {kind}`; put each in a file of its own")));
     }
     if document["apiVersion"] != *api_version {
-        let message = format!("apiVersion is {}, and this version reads `apiVersion: {api_version}`", document["apiVersion"]);
+        let message =
+            format!("apiVersion is {}, and this version reads `apiVersion: {api_version}`", document["apiVersion"]);
         return Err(DocumentError::Kind(message));
     }
     Ok(document)

@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn a_quantity_counts_bytes_and_keeps_its_spelling() {
-        for (text, bytes) in [("1024", 1024), ("1k", 1_000), ("256Mi", 268_435_456), ("10Gi", 10_737_418_240), ("2T", 2_000_000_000_000)] {
+        for (text, bytes) in
+            [("1024", 1024), ("1k", 1_000), ("256Mi", 268_435_456), ("10Gi", 10_737_418_240), ("2T", 2_000_000_000_000)]
+        {
             let quantity: Quantity = text.parse().unwrap();
             assert_eq!(quantity.bytes(), bytes, "{text}");
             assert_eq!(quantity.to_string(), text);

@@ -45,7 +45,11 @@ fn bucket_access(s3: &S3, found: &mut Vec<Violation>) {
         let host = endpoint.split_once("://").map_or("", |(_, rest)| rest.strip_suffix('/').unwrap_or(rest));
         if !names::is_http(endpoint) || host.contains('/') || endpoint.chars().count() > 1024 {
             let message = format!("\"{endpoint}\" is not the address of a service");
-            found.push(Violation::new(format!("{path}.endpoint"), message, "write http://host:port or https://host:port"));
+            found.push(Violation::new(
+                format!("{path}.endpoint"),
+                message,
+                "write http://host:port or https://host:port",
+            ));
         } else if endpoint.starts_with("http://") && !s3.allow_http {
             let fix = format!("use https://, or set {path}.allowHttp: true");
             found.push(Violation::new(format!("{path}.endpoint"), "the endpoint is not encrypted", fix));
@@ -84,7 +88,11 @@ fn sizes(path: &str, replicator: &Replicator, found: &mut Vec<Violation>) {
     let Some(size) = &replicator.commit_size else { return };
     if size.bytes() < 1 << 20 {
         let message = format!("{size} is too little");
-        found.push(Violation::new(format!("{path}.commitSize"), message, "use at least 1Mi; the default is half of memory"));
+        found.push(Violation::new(
+            format!("{path}.commitSize"),
+            message,
+            "use at least 1Mi; the default is half of memory",
+        ));
     } else if size.bytes() > memory.bytes() {
         let message = format!("{size} is more than {path}.memory, {memory}, so no commit would ever be that large");
         found.push(Violation::new(format!("{path}.commitSize"), message, "make it smaller, or memory larger"));

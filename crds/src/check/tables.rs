@@ -76,7 +76,10 @@ fn shared(resource: &CdcReplication, found: &mut Vec<Violation>) {
             continue;
         }
         if let Some(first) = topics.insert(topic::data(resource, table), index) {
-            let message = format!("its topic has the same name as that of spec.tables[{first}], {}", topic::data(resource, table));
+            let message = format!(
+                "its topic has the same name as that of spec.tables[{first}], {}",
+                topic::data(resource, table)
+            );
             let fix = "rename one of the two tables, or replicate it with a resource of its own";
             found.push(Violation::new(format!("{path}.name"), message, fix));
         } else if let Some(first) = targets.insert(table.target(), index) {

@@ -83,13 +83,23 @@ fn a_value_that_cannot_be_read_is_named_with_path_and_fix() {
         ("/spec/source/postgres/hostname", json!("x"), "spec.source.postgres.hostname", "did you mean host?"),
         ("/spec/source/mysql", json!({}), "spec.source.mysql", "the fields here are postgres"),
         ("/spec/tables/1", json!({"name": "public.a", "Target": "a"}), "spec.tables[1].Target", "did you mean target?"),
-        ("/metadata/nmae", json!("x"), "metadata.nmae", "remove it"),
+        ("/metadata/nmae", json!("x"), "metadata.nmae", "did you mean name?"),
         ("/spec/format", json!({"json": {"schemas": true}}), "spec.format.json.schemas", "nothing can be set here"),
-        ("/zzz", json!(1), "zzz", "the fields here are metadata, spec, status"),
+        ("/zzz", json!(1), "zzz", "the fields here are apiVersion, kind, metadata, spec"),
         ("/spec/source/postgres/port", json!("http"), "spec.source.postgres.port: invalid type", "Port of the server"),
         ("/spec/source/postgres/port", json!(70000), "spec.source.postgres.port: invalid value", "Port of the server"),
-        ("/spec/source/postgres/host", Value::Null, "spec.source.postgres: missing field `host`", "add host. Host name"),
-        ("/spec/source/postgres/sslMode", json!("verify"), "spec.source.postgres.sslMode: unknown variant", "encrypted"),
+        (
+            "/spec/source/postgres/host",
+            Value::Null,
+            "spec.source.postgres: missing field `host`",
+            "add host. Host name",
+        ),
+        (
+            "/spec/source/postgres/sslMode",
+            json!("verify"),
+            "spec.source.postgres.sslMode: unknown variant",
+            "encrypted",
+        ),
         ("/spec/tables", json!("public.users"), "spec.tables: invalid type", "The tables that are replicated"),
         ("/spec/tables/0", json!("public.users"), "spec.tables[0]: invalid type", "One table of the source"),
         ("/spec/replicator", json!({"commitInterval": "soon"}), "spec.replicator.commitInterval: \"soon\"", "500ms"),
@@ -120,7 +130,7 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
     for (pointer, value, path, fix, server) in [
         ("/metadata/name", json!("a".repeat(41)), "metadata.name", "at most 40", Cel),
         ("/metadata/name", json!("Shop"), "metadata.name", "lower-case", Schema),
-        ("/metadata/name", Value::Null, "metadata.name", "give the resource a name", Schema),
+        ("/metadata/name", Value::Null, "metadata.name", "give the resource a name", Cel),
         ("/spec/source", json!({}), "spec.source", "set spec.source.postgres", Cel),
         ("/spec/source/postgres/port", json!(0), "spec.source.postgres.port", "1 to 65535", Schema),
         ("/spec/source/postgres/database", json!(""), "spec.source.postgres.database", "give a value", Schema),
@@ -140,17 +150,35 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
         ("/spec/kafka", json!({}), "spec.kafka", "one of strimzi or external", Cel),
         ("/spec/kafka/strimzi", json!({}), "spec.kafka", "keep one of strimzi and external", Cel),
         ("/spec/kafka/external/bootstrapServers", json!("kafka"), "spec.kafka.external.bootstrapServers", ":9092", Cel),
-        ("/spec/kafka/external/bootstrapServers", json!("a:1, b:1"), "spec.kafka.external.bootstrapServers", "spaces", Cel),
+        (
+            "/spec/kafka/external/bootstrapServers",
+            json!("a:1, b:1"),
+            "spec.kafka.external.bootstrapServers",
+            "spaces",
+            Cel,
+        ),
         ("/spec/connect", json!({"image": "a", "clusterName": "b"}), "spec.connect", "image and clusterName", Cel),
         ("/spec/format", json!({}), "spec.format", "one of json or avro", Cel),
-        ("/spec/format", json!({"json": {}, "avro": {"registryUrl": "http://r/apis/ccompat/v7"}}), "spec.format", "keep one", Cel),
+        (
+            "/spec/format",
+            json!({"json": {}, "avro": {"registryUrl": "http://r/apis/ccompat/v7"}}),
+            "spec.format",
+            "keep one",
+            Cel,
+        ),
         ("/spec/format", avro("registry:8080"), "spec.format.avro.registryUrl", "http://host:port", Cel),
         ("/spec/format", avro("http://r:8080"), "spec.format.avro.registryUrl", "converter: Confluent", Cel),
         ("/spec/destination/uri", json!("gs://lake/shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
         ("/spec/destination/uri", json!("/data"), "spec.destination.uri", "file:///folder", Cel),
         ("/spec/destination/uri", json!("s3:///shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
         ("/spec/destination", json!({"uri": "file:///d", "s3": {}}), "spec.destination.s3", "remove", Cel),
-        ("/spec/destination/s3", json!({"endpoint": "http://m:9000"}), "spec.destination.s3.endpoint", "allowHttp", Cel),
+        (
+            "/spec/destination/s3",
+            json!({"endpoint": "http://m:9000"}),
+            "spec.destination.s3.endpoint",
+            "allowHttp",
+            Cel,
+        ),
         ("/spec/destination/s3", json!({"endpoint": "m:9000"}), "spec.destination.s3.endpoint", "host:port", Cel),
         ("/spec/replicator", json!({"replicas": 0}), "spec.replicator.replicas", "1 to 64", Schema),
         ("/spec/replicator", json!({"commitInterval": "0s"}), "spec.replicator.commitInterval", "100ms and 1h", Cel),
@@ -165,7 +193,12 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
         let text = format!("{found:#?}");
         assert_eq!(found.len(), 1, "{pointer} = {value}: {text}");
         assert!(found[0].path.starts_with(path) && found[0].fix.contains(fix), "{pointer} = {value}: {text}");
-        assert_eq!(resource.validate_cel().is_err(), server == Cel, "{pointer} = {value}: {:?}", resource.validate_cel());
+        assert_eq!(
+            resource.validate_cel().is_err(),
+            server == Cel,
+            "{pointer} = {value}: {:?}",
+            resource.validate_cel()
+        );
         assert!(parse(&document.to_string()).is_err());
     }
 }

@@ -12,8 +12,8 @@ pub(super) fn field(schema: &Value, path: &serde_ignored::Path<'_>) -> Option<Vi
         return None;
     }
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", &path));
-    let names = fields(at(schema, parent)?);
-    Some(Violation::new(path.clone(), "there is no such field", advice(name, &names)))
+    let advice = advice(name, &fields(schema, parent));
+    Some(Violation::new(path.clone(), "there is no such field", advice))
 }
 
 fn advice(name: &str, names: &[&str]) -> String {
@@ -77,6 +77,14 @@ fn at<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
-fn fields(place: &Value) -> Vec<&str> {
-    place["properties"].as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default()
+/// The names that can be set at a place; the schema of a CRD leaves out those that every resource has.
+fn fields<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
+    match path {
+        "" => vec!["apiVersion", "kind", "metadata", "spec"],
+        "metadata" => vec!["annotations", "labels", "name", "namespace"],
+        _ => {
+            let fields = at(schema, path).and_then(|place| place["properties"].as_object());
+            fields.map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default()
+        }
+    }
 }

@@ -42,7 +42,9 @@ pub enum ConnectorError {
     #[error("spec.source names no database: set spec.source.postgres")]
     NoSource,
     /// An address from which Apicurio's own cannot be derived.
-    #[error("spec.format.avro.registryUrl does not end in /apis/ccompat/v7, and spec.format.avro.converter is Apicurio")]
+    #[error(
+        "spec.format.avro.registryUrl does not end in /apis/ccompat/v7, and spec.format.avro.converter is Apicurio"
+    )]
     NotApicurio,
 }
 
@@ -138,11 +140,11 @@ const SAFETY: [(&str, &str); 6] = [
     ("event.processing.failure.handling.mode", "fail"),
     // The default starts at the slot when the slot was recreated or moved, and changes are missing silently.
     ("offset.mismatch.strategy", "trust_offset"),
-    // Parallel snapshots of 3.6 are not of one moment (dbz#2330), and rows of one table then have no order.
+    // Several threads were not pinned to one moment in 3.6 (dbz#2330); 3.7 has the fix, but one reads fast enough.
     ("snapshot.max.threads", "1"),
     // A message that cannot be converted or sent fails the task.
     ("errors.tolerance", "none"),
-    // Without it no replication slot would outlive a restart; it is dropped by the operator, never by the connector.
+    // The slot outlives the connector's restarts; whoever deletes the resource decides about the slot.
     ("slot.drop.on.stop", "false"),
 ];
 
@@ -154,7 +156,7 @@ const TOPICS: [(&str, &str); 6] = [
     ("topic.creation.default.cleanup.policy", "delete"),
     // Stored as the producer compressed it.
     ("topic.creation.default.compression.type", "producer"),
-    // JSON with schemas shrinks to a twentieth.
+    // JSON with schemas shrinks to about a twentieth.
     ("producer.override.compression.type", "lz4"),
     // Fill batches: a snapshot comes faster than one request at a time.
     ("producer.override.linger.ms", "20"),

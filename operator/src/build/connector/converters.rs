@@ -33,10 +33,7 @@ pub(super) fn avro(
     Ok(config)
 }
 
-fn apicurio(
-    format: &AvroFormat,
-    login: Option<&RegistryLogin>,
-) -> Result<BTreeMap<String, String>, ConnectorError> {
+fn apicurio(format: &AvroFormat, login: Option<&RegistryLogin>) -> Result<BTreeMap<String, String>, ConnectorError> {
     let base = format.apicurio_base().ok_or(ConnectorError::NotApicurio)?;
     let mut config = for_key_and_value(&[
         ("", "io.apicurio.registry.utils.converter.AvroConverter"),

@@ -37,7 +37,7 @@ pub(super) fn include_list(tables: &[TableSpec]) -> String {
 }
 
 /// The name as a regular expression that matches just it; Debezium splits the list at commas that have no backslash
-/// before them, and does not match letters by case.
+/// before them.
 fn escaped(name: &str) -> String {
     let special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && c != ' ';
     let mut pattern = String::with_capacity(name.len() + 4);

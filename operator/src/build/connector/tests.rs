@@ -1,0 +1,81 @@
+//! The configuration as a whole, in files, and the names in it.
+
+use tributary_crds::{CdcReplication, TableSpec, document};
+
+use super::{ConnectorError, ConnectorSecrets, RegistryLogin, connector_config, names, publication, slot};
+
+fn resource(format: &str) -> CdcReplication {
+    document::parse(&format!("{}\n  format: {format}\n", include_str!("tests/shop.yaml").trim_end())).unwrap()
+}
+
+fn secrets() -> ConnectorSecrets {
+    let registry =
+        Some(RegistryLogin { username: "reader".to_owned(), password: "${secrets:registry:password}".to_owned() });
+    ConnectorSecrets {
+        username: "${secrets:shop-db:username}".to_owned(),
+        password: "${secrets:shop-db:password}".to_owned(),
+        registry,
+    }
+}
+
+/// The configuration as lines `key = value`.
+fn lines(resource: &CdcReplication, replication_factor: Option<u16>) -> String {
+    let config = connector_config(resource, &secrets(), replication_factor).unwrap();
+    config.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+}
+
+#[test]
+fn the_configuration_for_json_is_the_recorded_one() {
+    assert_eq!(lines(&resource("{json: {}}"), None), include_str!("tests/json.txt"));
+}
+
+#[test]
+fn the_configuration_for_apicurio_avro_is_the_recorded_one() {
+    let format = "{avro: {registryUrl: 'http://registry:8080/apis/ccompat/v7'}}";
+    assert_eq!(lines(&resource(format), Some(3)), include_str!("tests/apicurio.txt"));
+}
+
+#[test]
+fn the_configuration_for_confluent_avro_is_the_recorded_one() {
+    let format = "{avro: {registryUrl: 'http://registry:8081/', converter: Confluent}}";
+    assert_eq!(lines(&resource(format), None), include_str!("tests/confluent.txt"));
+}
+
+#[test]
+fn a_resource_without_a_database_is_refused() {
+    let mut resource = resource("{json: {}}");
+    resource.spec.source.postgres = None;
+    assert_eq!(connector_config(&resource, &secrets(), None), Err(ConnectorError::NoSource));
+}
+
+#[test]
+fn a_slot_has_a_name_that_postgres_takes_and_that_no_other_resource_has() {
+    let named = |namespace: &str, name: &str| {
+        let mut resource = resource("{json: {}}");
+        resource.metadata.namespace = Some(namespace.to_owned());
+        resource.metadata.name = Some(name.to_owned());
+        assert_eq!(slot(&resource), publication(&resource));
+        slot(&resource)
+    };
+    let (long_a, long_b) = ("n".repeat(63), format!("{}{}", "a".repeat(39), "b"));
+    let slots = [
+        named("sales", "shop"),
+        named("sales-shop", "x"),
+        named("sales", "shop-x"),
+        named(&long_a, &long_b),
+        named(&long_a, &"a".repeat(40)),
+    ];
+    for slot in &slots {
+        assert!(slot.len() <= 63, "{slot}");
+        assert!(slot.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{slot}");
+        assert_eq!(slots.iter().filter(|other| *other == slot).count(), 1, "{slot}");
+    }
+    assert_eq!(slots[0], "tributary_sales_shop_4ae46847");
+}
+
+#[test]
+fn a_table_name_is_not_read_as_a_regular_expression() {
+    let tables = ["public.users", "public.Weird Table", "public.a,b", "public.a$b|c(d)"].map(TableSpec::new);
+    let expected = r"public\.users,public\.Weird Table,public\.a\,b,public\.a\$b\|c\(d\)";
+    assert_eq!(names::include_list(&tables), expected);
+}
