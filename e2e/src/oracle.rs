@@ -24,7 +24,9 @@ use process::{Process, Request};
 #[derive(Debug, Error)]
 pub enum OracleError {
     /// Maven or Java is not there.
-    #[error("cannot run `{program}`, which builds and runs the oracle; on Debian: apt-get install maven openjdk-17-jdk-headless")]
+    #[error(
+        "cannot run `{program}`, which builds and runs the oracle; on Debian: apt-get install maven openjdk-17-jdk-headless"
+    )]
     ProgramMissing {
         /// The program that could not be started.
         program: &'static str,

@@ -6,5 +6,6 @@
 pub mod change;
 pub mod consume;
 pub mod decode;
+pub mod pipeline;
 pub mod report;
 pub mod table;

@@ -99,7 +99,9 @@ fn scalar(source: &str, delta: &str, x: &str) -> Option<String> {
         ("string", "bytea") => return None,
         // A cast to text would drop the blanks that pad a char(n).
         ("string", "bpchar") => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
-        ("string", _) | ("boolean", "bool") | ("float", "float4") | ("double", "float4" | "float8") => format!("({x})::text"),
+        ("string", _) | ("boolean", "bool") | ("float", "float4") | ("double", "float4" | "float8") => {
+            format!("({x})::text")
+        }
         ("boolean", "bit") => format!("(({x}) = B'1')::text"),
         ("short" | "integer" | "long", "int2" | "int4" | "int8") => format!("({x})::text"),
         ("long", "oid") => format!("({x})::text"),

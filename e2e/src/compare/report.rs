@@ -122,5 +122,8 @@ impl Display for Difference {
 }
 
 fn lines(tables: &[TableReport], f: &mut Formatter<'_>) -> Result {
-    tables.iter().enumerate().try_for_each(|(i, table)| if i == 0 { write!(f, "{table}") } else { write!(f, "\n{table}") })
+    tables
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, table)| if i == 0 { write!(f, "{table}") } else { write!(f, "\n{table}") })
 }

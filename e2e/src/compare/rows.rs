@@ -94,7 +94,8 @@ impl Layout {
     /// The key as a person reads it: `id=5, region=eu`.
     fn key(&self, key: &str) -> String {
         let values = key.split('\0').skip(1);
-        let named: Vec<_> = self.columns.iter().zip(values).map(|(column, value)| describe(&column.name, value)).collect();
+        let named: Vec<_> =
+            self.columns.iter().zip(values).map(|(column, value)| describe(&column.name, value)).collect();
         named.join(", ")
     }
 }

@@ -87,7 +87,9 @@ fn check_out(random: &mut Random, extent: Extent) -> Vec<Statement> {
 fn move_order_on(random: &mut Random, extent: Extent) -> Vec<Statement> {
     let status = ["paid", "packed", "shipped", "returned"][random.below(4) as usize];
     let order = some_order(random, extent);
-    vec![update(format!("UPDATE orders SET status = '{status}', shipped_at = clock_timestamp()::timestamp WHERE {order}"))]
+    vec![update(format!(
+        "UPDATE orders SET status = '{status}', shipped_at = clock_timestamp()::timestamp WHERE {order}"
+    ))]
 }
 
 fn rewrite_note(random: &mut Random, extent: Extent) -> Vec<Statement> {
@@ -188,7 +190,10 @@ fn some_order(random: &mut Random, extent: Extent) -> String {
 }
 
 fn some_product(random: &mut Random, extent: Extent) -> String {
-    format!("sku = (SELECT sku FROM products WHERE sku >= '{}' ORDER BY sku LIMIT 1)", sku(random.below(extent.products)))
+    format!(
+        "sku = (SELECT sku FROM products WHERE sku >= '{}' ORDER BY sku LIMIT 1)",
+        sku(random.below(extent.products))
+    )
 }
 
 fn sku(number: i64) -> String {

@@ -63,11 +63,7 @@ impl Workload {
     }
 
     /// Runs until `stop` says so; it sees the counts so far after each transaction.
-    pub async fn run_while(
-        &mut self,
-        client: &Client,
-        mut stop: impl FnMut(&Counts) -> bool,
-    ) -> Result<Counts, Error> {
+    pub async fn run_while(&mut self, client: &Client, mut stop: impl FnMut(&Counts) -> bool) -> Result<Counts, Error> {
         let mut pace = self.pace.map(interval);
         let mut counts = Counts::default();
         let mut extent = extent(client).await?;

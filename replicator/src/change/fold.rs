@@ -103,14 +103,9 @@ impl Fold {
         self.counts.total() == 0
     }
 
-    /// The events folded, by operation.
-    pub fn counts(&self) -> OpCounts {
-        self.counts
-    }
-
-    /// Bytes of the buffered rows.
-    pub fn buffered_bytes(&self) -> usize {
-        self.chunks.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() + self.outcomes.capacity() * 64
+    /// The last event was the first half of a key change, and the second half needs what it removes.
+    pub fn awaits_new_key(&self) -> bool {
+        self.moved.is_some()
     }
 
     /// The table got more columns, at the end.
@@ -128,13 +123,15 @@ impl Fold {
         let unchanged = conform::unchanged(batch, &self.schema);
         let keys: Vec<ArrayRef> = self.key.iter().map(|&column| Arc::clone(rows.column(column))).collect();
         let hashes = self.encoder.hashes(&keys)?;
-        let chunk = self.chunks.len() as u32;
-        self.chunks.push(rows);
+        let (chunk, before) = (self.chunks.len() as u32, self.counts.total());
         for (row, (event, key)) in batch.events.iter().zip(hashes).enumerate() {
             if accept(event) {
                 let columns = unchanged.iter().filter(|(_, set)| set.value(row)).map(|(column, _)| *column);
                 self.fold(event, key, RowRef { chunk, row: row as u32 }, columns);
             }
+        }
+        if self.counts.total() > before {
+            self.chunks.push(rows);
         }
         Ok(())
     }

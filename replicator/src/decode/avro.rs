@@ -42,7 +42,10 @@ impl AvroReader {
     }
 
     /// Reads messages, one row each.
-    pub(super) fn read<'a>(&mut self, messages: impl Iterator<Item = &'a [u8]>) -> Result<RecordBatch, DecodeErrorKind> {
+    pub(super) fn read<'a>(
+        &mut self,
+        messages: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<RecordBatch, DecodeErrorKind> {
         // After an error the decoder would hold half a row: it is put back only when all went well.
         let mut decoder = match self.decoder.take() {
             Some(decoder) => decoder,
@@ -60,7 +63,8 @@ impl AvroReader {
     }
 
     fn decoder(&self) -> Result<Decoder, DecodeErrorKind> {
-        let bad = |error: arrow_schema::ArrowError| DecodeErrorKind::BadSchema { part: "value", reason: error.to_string() };
+        let bad =
+            |error: arrow_schema::ArrowError| DecodeErrorKind::BadSchema { part: "value", reason: error.to_string() };
         let id = Fingerprint::Id(self.id);
         let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
         store.set(id, ArrowAvroSchema::new(self.writer.clone())).map_err(bad)?;

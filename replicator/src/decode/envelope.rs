@@ -35,9 +35,10 @@ impl Envelope {
         warnings: fn(&ConnectSchema) -> Vec<String>,
     ) -> Result<Self, DecodeErrorKind> {
         let row = row_schema(value)?;
-        let columns = row.fields().iter().map(|field| {
-            Column::new(&field.name, &field.schema).map(|column| (column, Sentinel::of(&field.schema)))
-        });
+        let columns = row
+            .fields()
+            .iter()
+            .map(|field| Column::new(&field.name, &field.schema).map(|column| (column, Sentinel::of(&field.schema))));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let key = key.iter().map(|name| {
             let found = columns.iter().position(|(column, _)| column.name == *name);
@@ -230,7 +231,9 @@ impl<'a> Source<'a> {
         };
         let position = match snapshot {
             Some("incremental") => None,
-            _ => position(text(self.sequence, row), number(self.lsn, row)).map_err(|()| DecodeErrorKind::BadSequence)?,
+            _ => {
+                position(text(self.sequence, row), number(self.lsn, row)).map_err(|()| DecodeErrorKind::BadSequence)?
+            }
         };
         Ok(Some(Event {
             offset: message.offset,

@@ -150,7 +150,10 @@ impl JsonReader {
     }
 
     /// Reads payloads, one row each.
-    pub(super) fn read<'a>(&mut self, payloads: impl Iterator<Item = &'a [u8]>) -> Result<RecordBatch, DecodeErrorKind> {
+    pub(super) fn read<'a>(
+        &mut self,
+        payloads: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<RecordBatch, DecodeErrorKind> {
         // After an error the decoder would hold half a row: it is put back only when all went well.
         let mut decoder = match self.decoder.take() {
             Some(decoder) => decoder,

@@ -145,8 +145,7 @@ impl RegistryClient {
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(RegisteredSchema::Unknown);
         }
-        let answer: SchemaAnswer =
-            self.successful(answer)?.json().await.map_err(|error| self.unreadable(error))?;
+        let answer: SchemaAnswer = self.successful(answer)?.json().await.map_err(|error| self.unreadable(error))?;
         let avro = answer.schema_type.is_none_or(|name| name == "AVRO") && answer.references.is_empty();
         let schema = if avro { RegisteredSchema::Avro(answer.schema.into()) } else { RegisteredSchema::Other };
         self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(id, schema.clone());

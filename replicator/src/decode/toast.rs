@@ -71,7 +71,8 @@ fn text_rows(raw: &ArrayRef) -> Vec<usize> {
 }
 
 fn bytes_rows(raw: &ArrayRef) -> Vec<usize> {
-    let equals = |placeholder: &'static [u8]| (move |value: &[u8]| value == placeholder, move |n| n == placeholder.len());
+    let equals =
+        |placeholder: &'static [u8]| (move |value: &[u8]| value == placeholder, move |n| n == placeholder.len());
     if let Some(raw) = raw.as_binary_opt::<i32>() {
         let (equal, length) = equals(PLACEHOLDER.as_bytes());
         byte_rows(raw, equal, length)

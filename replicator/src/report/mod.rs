@@ -1,1 +1,16 @@
 //! Metrics, health, the state of each table.
+
+mod board;
+mod describe;
+mod http;
+mod log;
+mod metrics;
+mod state;
+mod status;
+
+pub use board::{Board, TableHandle};
+pub use describe::describe;
+pub use http::{ListenError, listen, serve};
+pub use log::{LogFormat, start_logging};
+pub use state::{CommitReport, Phase, TableState};
+pub use status::{StatusError, fetch, render};

@@ -45,7 +45,8 @@ fn text(microseconds: i64) -> Result<[u8; 15], ValueError> {
     }
     let mut text = *b"00:00:00.000000";
     let seconds = microseconds / 1_000_000;
-    for (end, mut number) in [(15, microseconds % 1_000_000), (8, seconds % 60), (5, seconds / 60 % 60), (2, seconds / 3600)]
+    for (end, mut number) in
+        [(15, microseconds % 1_000_000), (8, seconds % 60), (5, seconds / 60 % 60), (2, seconds / 3600)]
     {
         let mut place = end;
         while number > 0 {

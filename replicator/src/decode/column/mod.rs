@@ -172,7 +172,9 @@ impl Conversion {
 }
 
 fn is_time(name: &str) -> bool {
-    let connect = ["Date", "Time", "Timestamp"].iter().any(|short| name.strip_suffix(short) == Some("org.apache.kafka.connect.data."));
+    let connect = ["Date", "Time", "Timestamp"]
+        .iter()
+        .any(|short| name.strip_suffix(short) == Some("org.apache.kafka.connect.data."));
     connect || name.starts_with("io.debezium.time.")
 }
 

@@ -1,0 +1,63 @@
+//! Where log lines go and how they look.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// Libraries that say more than an operator wants to know; ours is everything else.
+const QUIET: &str = "info,kafka=warn,rdkafka=warn,librdkafka=warn,deltalake=warn,deltalake_core=warn,deltalake_aws=warn,\
+                     delta_kernel=warn,buoyant_kernel=warn,object_store=warn,aws_config=warn,aws_credential_types=warn,\
+                     hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn";
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+}
+
+impl LogFormat {
+    fn is_json(self, terminal: bool) -> bool {
+        match self {
+            Self::Text => false,
+            Self::Json => true,
+            Self::Auto => !terminal,
+        }
+    }
+}
+
+/// Sends log lines to stderr from now on. `RUST_LOG` chooses what is logged.
+pub fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
+    let terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if format.is_json(terminal) {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+    } else {
+        lines.with_ansi(terminal).with_target(false).init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_get_text_and_machines_json() {
+        assert!(!LogFormat::Auto.is_json(true));
+        assert!(LogFormat::Auto.is_json(false));
+        assert!(LogFormat::Json.is_json(true));
+        assert!(!LogFormat::Text.is_json(false));
+    }
+
+    #[test]
+    fn the_default_filter_is_valid() {
+        assert!(EnvFilter::builder().parse(QUIET).is_ok());
+    }
+}

@@ -1,0 +1,165 @@
+//! Prometheus metrics. The only labels are the table's name, an operation and a phase, so there are few series.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+
+use super::state::{CommitReport, TableState};
+use crate::consume::Budget;
+
+type Label = [(&'static str, String); 1];
+type Labels = [(&'static str, String); 2];
+type Histograms = Family<Label, Histogram, fn() -> Histogram>;
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// Upper bounds in seconds: from a commit on a local disk to a table that is an hour behind.
+const SECONDS: [f64; 16] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0];
+
+/// All metrics of the process.
+pub(super) struct Metrics {
+    registry: Registry,
+    received_messages: Family<Label, Counter>,
+    received_bytes: Family<Label, Counter>,
+    events: Family<Labels, Counter>,
+    commits: Family<Label, Counter>,
+    retries: Family<Label, Counter>,
+    commit_duration: Histograms,
+    freshness: Histograms,
+    written_bytes: Family<Label, Counter>,
+    written_files: Family<Label, Counter>,
+    files: Family<Label, Gauge>,
+    rows: Family<Label, Gauge>,
+    delta_version: Family<Label, Gauge>,
+    lag_messages: Family<Label, Gauge>,
+    lag_seconds: Family<Label, FloatGauge>,
+    up: Family<Label, Gauge>,
+    failed: Family<Label, Gauge>,
+    buffered_bytes: Gauge,
+    buffered_bytes_limit: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("tributary");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Version of this program", version);
+        let histograms: fn() -> Histogram = || Histogram::new(SECONDS);
+        let r = &mut registry;
+        Self {
+            received_messages: add(r, "received_messages", "Messages read from Kafka", Family::default()),
+            received_bytes: add(r, "received_bytes", "Bytes of keys and values read from Kafka", Family::default()),
+            events: add(r, "events", "Events applied to the Delta table, by operation", Family::default()),
+            commits: add(r, "commits", "Delta commits", Family::default()),
+            retries: add(r, "retries", "Commits that did not succeed and were tried again", Family::default()),
+            commit_duration: add(
+                r,
+                "commit_duration_seconds",
+                "Time from the first byte written to the commit's answer",
+                Family::new_with_constructor(histograms),
+            ),
+            freshness: add(
+                r,
+                "freshness_seconds",
+                "Age of the oldest change of each commit, since its commit at the source, when it is readable in Delta",
+                Family::new_with_constructor(histograms),
+            ),
+            written_bytes: add(r, "written_bytes", "Bytes written to the Delta table", Family::default()),
+            written_files: add(r, "written_files", "Files written to the Delta table", Family::default()),
+            files: add(r, "files", "Live data files of the Delta table", Family::default()),
+            rows: add(r, "rows", "Live rows of the Delta table", Family::default()),
+            delta_version: add(r, "delta_version", "Version of the Delta table", Family::default()),
+            lag_messages: add(r, "lag_messages", "Messages that were not applied yet", Family::default()),
+            lag_seconds: add(
+                r,
+                "lag_seconds",
+                "Time since the moment up to which the Delta table is known to be complete",
+                Family::default(),
+            ),
+            up: add(r, "table_up", "1 while the table is snapshotting or streaming", Family::default()),
+            failed: add(r, "table_failed", "1 when the table has stopped and needs somebody", Family::default()),
+            buffered_bytes: add(r, "buffered_bytes", "Bytes buffered between Kafka and Delta", Gauge::default()),
+            buffered_bytes_limit: add(r, "buffered_bytes_limit", "Bytes that may be buffered", Gauge::default()),
+            registry,
+        }
+    }
+
+    pub(super) fn received(&self, table: &str, messages: u64, bytes: u64) {
+        self.received_messages.get_or_create(&label(table)).inc_by(messages);
+        self.received_bytes.get_or_create(&label(table)).inc_by(bytes);
+    }
+
+    pub(super) fn retried(&self, table: &str) {
+        self.retries.get_or_create(&label(table)).inc();
+    }
+
+    pub(super) fn committed(&self, table: &str, report: &CommitReport<'_>, now_ms: i64) {
+        let counts = &report.counts;
+        let by_op = [
+            ("read", counts.reads),
+            ("create", counts.creates),
+            ("update", counts.updates),
+            ("delete", counts.deletes),
+            ("truncate", counts.truncates),
+        ];
+        for (op, count) in by_op {
+            self.events.get_or_create(&[("table", table.to_owned()), ("op", op.to_owned())]).inc_by(count);
+        }
+        let label = label(table);
+        self.commits.get_or_create(&label).inc();
+        self.commit_duration.get_or_create(&label).observe(report.duration.as_secs_f64());
+        if let Some(oldest) = report.oldest_change_ts_ms {
+            self.freshness.get_or_create(&label).observe((now_ms - oldest).max(0) as f64 / 1000.0);
+        }
+        self.written_bytes.get_or_create(&label).inc_by(report.committed.bytes_written);
+        self.written_files.get_or_create(&label).inc_by(report.committed.files_written as u64);
+        self.files.get_or_create(&label).set(report.committed.files as i64);
+    }
+
+    /// The text that Prometheus scrapes.
+    pub(super) fn text(&self, tables: &[TableState], budget: &Budget) -> Result<String, fmt::Error> {
+        for table in tables {
+            self.show(table);
+        }
+        self.buffered_bytes.set(budget.used() as i64);
+        self.buffered_bytes_limit.set(budget.limit() as i64);
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn show(&self, table: &TableState) {
+        let label = label(&table.name);
+        let known = [
+            (&self.rows, table.rows),
+            (&self.delta_version, table.delta_version),
+            (&self.lag_messages, table.lag_messages),
+            (&self.up, Some(u64::from(table.phase.works()))),
+            (&self.failed, Some(u64::from(table.phase == super::Phase::Failed))),
+        ];
+        for (gauge, value) in known {
+            if let Some(value) = value {
+                gauge.get_or_create(&label).set(value as i64);
+            }
+        }
+        if let Some(lag) = table.lag_seconds {
+            self.lag_seconds.get_or_create(&label).set(lag);
+        }
+    }
+}
+
+fn label(table: &str) -> Label {
+    [("table", table.to_owned())]
+}
+
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}

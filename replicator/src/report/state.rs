@@ -1,0 +1,220 @@
+//! What is known of one table, and how that reads from outside. Pure: time comes in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::change::{OpCounts, PartitionProgress};
+use crate::consume::PartitionRange;
+use crate::table::Committed;
+
+/// State of one table, as `/tables` gives it. Holds no values of rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableState {
+    /// The table as `schema.table`.
+    pub name: String,
+    /// Where its Delta table is.
+    pub target: String,
+    /// What is happening to it.
+    pub phase: Phase,
+    /// Live rows of the Delta table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// How much of what is in the topic was applied, while the snapshot runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_percent: Option<u8>,
+    /// The last position of the source that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// Seconds since the moment up to which the Delta table is known to be complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<f64>,
+    /// Messages in the topic that were not applied yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_messages: Option<u64>,
+    /// Version of the Delta table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_version: Option<u64>,
+    /// Commits of this process.
+    pub commits: u64,
+    /// When the last of them was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_commit: Option<Timestamp>,
+    /// What is waited for, or what went wrong and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What a person should know although it works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What is happening to a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Something it needs is not there yet; it goes on by itself.
+    #[default]
+    Waiting,
+    /// The rows that the source already had are being copied.
+    Snapshotting,
+    /// Changes are followed.
+    Streaming,
+    /// A commit did not succeed and is tried again.
+    Retrying,
+    /// It stopped and needs somebody; the other tables go on.
+    Failed,
+}
+
+impl Phase {
+    /// The table makes progress or has nothing to do.
+    pub fn works(self) -> bool {
+        matches!(self, Self::Snapshotting | Self::Streaming)
+    }
+}
+
+/// One commit, as the pipeline reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitReport<'a> {
+    /// What the table says.
+    pub committed: Committed,
+    /// Applied events by operation.
+    pub counts: OpCounts,
+    /// How far each partition was applied.
+    pub progress: &'a PartitionProgress,
+    /// The last row of the table's snapshot has been applied.
+    pub snapshot_completed: bool,
+    /// `source.ts_ms` of the oldest change that is not a snapshot row.
+    pub oldest_change_ts_ms: Option<i64>,
+    /// `source.ts_ms` of the newest event.
+    pub newest_source_ts_ms: Option<i64>,
+    /// From the first byte written to the commit's answer.
+    pub duration: Duration,
+}
+
+/// All that is known of one table.
+#[derive(Debug, Default)]
+pub(super) struct Knowledge {
+    state: TableState,
+    /// Partition → first offset that was not applied.
+    applied: BTreeMap<i32, i64>,
+    /// Partition → offset after the last message.
+    ends: BTreeMap<i32, i64>,
+    /// No change of the stream was applied yet.
+    snapshot: bool,
+    /// Source time up to which the table is complete, milliseconds since the epoch.
+    complete_until_ms: Option<i64>,
+    heartbeat_seen: bool,
+}
+
+impl Knowledge {
+    pub(super) fn new(name: &str, target: &str) -> Self {
+        let message = Some("starting".to_owned());
+        let state = TableState { name: name.into(), target: target.into(), message, ..TableState::default() };
+        Self { state, ..Self::default() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    pub(super) fn opened(&mut self, version: u64, rows: u64) {
+        self.state.delta_version = Some(version);
+        self.state.rows = Some(rows);
+    }
+
+    pub(super) fn stands(&mut self, phase: Phase, message: &str) {
+        self.state.phase = phase;
+        self.state.message = Some(message.into());
+    }
+
+    pub(super) fn warn(&mut self, warnings: Vec<String>) {
+        self.state.warnings = warnings;
+    }
+
+    pub(super) fn assigned(&mut self, progress: &PartitionProgress, ranges: &[PartitionRange]) {
+        self.ends = ranges.iter().map(|range| (range.partition, range.end)).collect();
+        self.progressed(progress);
+        self.snapshot &= self.outstanding() > 0;
+        self.moves();
+    }
+
+    pub(super) fn committed(&mut self, report: &CommitReport<'_>, now: Timestamp) {
+        self.opened(report.committed.version, report.committed.rows as u64);
+        self.state.commits += 1;
+        self.state.last_commit = Some(now);
+        self.progressed(report.progress);
+        self.snapshot &= !report.snapshot_completed;
+        self.complete_until(report.newest_source_ts_ms);
+        self.moves();
+    }
+
+    /// Everything before these offsets is in the table, although no commit said so.
+    pub(super) fn applied(&mut self, progress: &PartitionProgress) {
+        self.applied.extend(progress.iter().map(|(partition, progress)| (*partition, progress.next_offset)));
+    }
+
+    /// What the broker says of the ends of the partitions.
+    pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = (i32, i64)>, now: Timestamp) {
+        self.ends.extend(ends);
+        // Without heartbeats the broker is the only one who can say that nothing is missing.
+        if !self.heartbeat_seen && self.state.phase == Phase::Streaming && self.outstanding() == 0 {
+            self.complete_until(Some(now.as_millisecond()));
+        }
+    }
+
+    /// The connector had delivered everything up to `ts_ms`.
+    pub(super) fn heartbeat(&mut self, ts_ms: i64) {
+        self.heartbeat_seen = true;
+        if self.outstanding() == 0 {
+            self.complete_until(Some(ts_ms));
+        }
+    }
+
+    /// The state as it is at `now`.
+    pub(super) fn state(&self, now: Timestamp) -> TableState {
+        let lag = |until: i64| (now.as_millisecond() - until).max(0) as f64 / 1000.0;
+        TableState {
+            snapshot_percent: (self.state.phase == Phase::Snapshotting).then(|| self.percent()),
+            lag_seconds: self.complete_until_ms.map(lag),
+            lag_messages: (!self.ends.is_empty()).then(|| self.outstanding()),
+            ..self.state.clone()
+        }
+    }
+
+    fn moves(&mut self) {
+        self.state.phase = if self.snapshot { Phase::Snapshotting } else { Phase::Streaming };
+        self.state.message = None;
+    }
+
+    fn progressed(&mut self, progress: &PartitionProgress) {
+        self.applied(progress);
+        let position = progress.values().filter_map(|progress| progress.position).max();
+        self.snapshot = position.is_none();
+        self.state.position = position.map(|position| position.to_string());
+    }
+
+    fn complete_until(&mut self, ts_ms: Option<i64>) {
+        self.complete_until_ms = self.complete_until_ms.max(ts_ms);
+    }
+
+    fn outstanding(&self) -> u64 {
+        let missing = |(partition, end): (&i32, &i64)| (end - self.applied_of(*partition)).max(0) as u64;
+        self.ends.iter().map(missing).sum()
+    }
+
+    fn applied_of(&self, partition: i32) -> i64 {
+        self.applied.get(&partition).copied().unwrap_or(0)
+    }
+
+    fn percent(&self) -> u8 {
+        let end: i64 = self.ends.values().sum();
+        let applied: i64 = self.ends.iter().map(|(partition, end)| self.applied_of(*partition).min(*end)).sum();
+        if end == 0 { 0 } else { (applied.saturating_mul(100) / end) as u8 }
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! What the state of a table says after what happened to it.
+
+use super::*;
+use crate::change::{Position, Progress};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn progress(next_offset: i64, lsn: Option<u64>) -> PartitionProgress {
+    let position = lsn.map(|lsn| Position { commit_lsn: 1, lsn });
+    PartitionProgress::from([(0, Progress { next_offset, position, source_ts_ms: 0 })])
+}
+
+fn range(next: i64, end: i64) -> [PartitionRange; 1] {
+    [PartitionRange { partition: 0, next, end }]
+}
+
+fn commit(progress: &PartitionProgress, newest_second: i64) -> CommitReport<'_> {
+    CommitReport {
+        committed: Committed { version: 3, rows: 40, ..Committed::default() },
+        counts: OpCounts::default(),
+        progress,
+        snapshot_completed: false,
+        oldest_change_ts_ms: None,
+        newest_source_ts_ms: Some(newest_second * 1000),
+        duration: Duration::ZERO,
+    }
+}
+
+#[test]
+fn a_new_table_waits_then_snapshots_then_streams() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    assert_eq!(table.state(at(0)).phase, Phase::Waiting);
+    table.stands(Phase::Waiting, "topic does not exist yet");
+    assert_eq!(table.state(at(0)).message.as_deref(), Some("topic does not exist yet"));
+
+    table.assigned(&PartitionProgress::new(), &range(0, 200));
+    let state = table.state(at(0));
+    assert_eq!((state.phase, state.snapshot_percent, state.lag_messages), (Phase::Snapshotting, Some(0), Some(200)));
+    assert_eq!((state.message, state.lag_seconds), (None, None));
+
+    table.committed(&commit(&progress(80, None), 50), at(60));
+    let state = table.state(at(61));
+    assert_eq!((state.phase, state.snapshot_percent), (Phase::Snapshotting, Some(40)));
+    assert_eq!((state.rows, state.delta_version, state.commits), (Some(40), Some(3), 1));
+    assert_eq!((state.last_commit, state.lag_seconds), (Some(at(60)), Some(11.0)));
+
+    table.committed(&CommitReport { snapshot_completed: true, ..commit(&progress(200, None), 62) }, at(63));
+    assert_eq!((table.state(at(63)).phase, table.state(at(63)).snapshot_percent), (Phase::Streaming, None));
+
+    table.committed(&commit(&progress(201, Some(0x16B_3748)), 64), at(65));
+    assert_eq!(table.state(at(65)).position.as_deref(), Some("0/16B3748"));
+}
+
+#[test]
+fn a_quiet_table_whose_snapshot_is_over_streams_after_a_restart() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(200, None), &range(200, 200));
+    assert_eq!(table.state(at(0)).phase, Phase::Streaming);
+}
+
+#[test]
+fn a_restart_within_the_snapshot_goes_on_snapshotting() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(100, None), &range(100, 200));
+    assert_eq!((table.state(at(0)).phase, table.state(at(0)).snapshot_percent), (Phase::Snapshotting, Some(50)));
+}
+
+#[test]
+fn heartbeats_keep_the_lag_of_a_quiet_table_low() {
+    let mut table = Knowledge::new("t", "t");
+    let applied = progress(10, Some(1));
+    table.assigned(&applied, &range(10, 10));
+    table.committed(&commit(&applied, 100), at(101));
+    assert_eq!(table.state(at(400)).lag_seconds, Some(300.0));
+    table.heartbeat(398_000);
+    assert_eq!(table.state(at(400)).lag_seconds, Some(2.0));
+}
+
+#[test]
+fn a_heartbeat_says_nothing_while_messages_are_outstanding() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(10, Some(1)), &range(10, 12));
+    table.committed(&commit(&progress(11, Some(1)), 100), at(101));
+    table.heartbeat(398_000);
+    let state = table.state(at(400));
+    assert_eq!((state.lag_seconds, state.lag_messages), (Some(300.0), Some(1)));
+}
+
+#[test]
+fn without_heartbeats_a_table_that_has_everything_is_not_behind() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(10, Some(1)), &range(10, 10));
+    table.ends([(0, 10)], at(400));
+    assert_eq!(table.state(at(401)).lag_seconds, Some(1.0));
+    table.heartbeat(390_000);
+    table.ends([(0, 10)], at(500));
+    assert_eq!(table.state(at(500)).lag_seconds, Some(100.0), "a connector that has gone silent shows");
+}
+
+#[test]
+fn a_clock_that_is_ahead_at_the_source_gives_no_negative_lag() {
+    let mut table = Knowledge::new("t", "t");
+    table.committed(&commit(&progress(10, Some(1)), 500), at(400));
+    assert_eq!(table.state(at(400)).lag_seconds, Some(0.0));
+}
+
+#[test]
+fn retries_and_failures_say_why_and_a_commit_ends_a_retry() {
+    let mut table = Knowledge::new("t", "t");
+    let applied = progress(10, Some(1));
+    table.assigned(&applied, &range(10, 20));
+    table.stands(Phase::Retrying, "S3 answers 503");
+    assert_eq!(table.state(at(0)).message.as_deref(), Some("S3 answers 503"));
+    table.committed(&commit(&applied, 1), at(1));
+    assert_eq!((table.state(at(1)).phase, table.state(at(1)).message), (Phase::Streaming, None));
+    table.stands(Phase::Failed, "cannot be decoded");
+    assert_eq!(table.state(at(1)).phase, Phase::Failed);
+}
+
+#[test]
+fn the_document_has_camel_case_fields_and_leaves_out_what_is_not_known() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    let text = serde_json::to_string(&table.state(at(0))).unwrap();
+    assert_eq!(
+        text,
+        r#"{"name":"public.users","target":"s3://lake/users","phase":"Waiting","commits":0,"message":"starting"}"#
+    );
+    table.assigned(&PartitionProgress::new(), &range(0, 4));
+    table.warn(vec!["NULL becomes the default of column a".into()]);
+    table.committed(&commit(&progress(1, None), 1), at(1));
+    let json = serde_json::to_value(table.state(at(2))).unwrap();
+    assert_eq!(json["snapshotPercent"], 25);
+    assert_eq!(json["lagMessages"], 3);
+    assert_eq!(json["lagSeconds"], 1.0);
+    assert_eq!(json["deltaVersion"], 3);
+    assert_eq!(json["lastCommit"], "1970-01-01T00:00:01Z");
+    assert_eq!(json["warnings"][0], "NULL becomes the default of column a");
+}
