@@ -8,4 +8,6 @@ pub mod consume;
 pub mod decode;
 pub mod pipeline;
 pub mod report;
+pub mod run;
+pub mod settings;
 pub mod table;

@@ -1,3 +1,80 @@
-//! The `replicator` command.
+//! The `replicator` command: run, status.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use tributary_replicator::report::{self, LogFormat};
+use tributary_replicator::run::run;
+use tributary_replicator::settings::{Secrets, Shard};
+use url::Url;
+
+/// Keeps Delta Lake tables equal to the tables of a database.
+#[derive(Parser)]
+#[command(name = "replicator", version, about)]
+struct Command {
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t, env = "TRIBUTARY_LOG_FORMAT")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Replicates the tables of a CdcReplication until SIGTERM.
+    Run(Document),
+    /// Shows the tables of a running replicator.
+    Status {
+        /// Where it answers.
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: Url,
+    },
+}
+
+#[derive(Args)]
+struct Document {
+    /// File with the CdcReplication.
+    #[arg(short, long)]
+    file: PathBuf,
+    /// Directory with the Secrets that the document refers to, one file per key: DIR/<secretName>/<key>.
+    #[arg(long)]
+    secrets: Option<PathBuf>,
+    /// Which share of the tables is ours: `1/3` is the second of three.
+    #[arg(long, default_value = "0/1", env = "TRIBUTARY_SHARD")]
+    shard: Shard,
+}
+
+fn main() -> ExitCode {
+    // Two TLS providers are linked in (deltalake's and the AWS SDK's), so none would be chosen by itself.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let command = Command::parse();
+    report::start_logging(command.log_format);
+    match start(command.action) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", report::describe(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(action: Action) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    match action {
+        Action::Run(document) => {
+            let secrets = Secrets::new(document.secrets.as_deref());
+            runtime.block_on(run(&document.file, &secrets, document.shard))?;
+            // What was abandoned must not keep the process.
+            runtime.shutdown_background();
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Status { url } => {
+            let tables = runtime.block_on(report::fetch(&url))?;
+            print!("{}", report::render(&tables, Timestamp::now()));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
