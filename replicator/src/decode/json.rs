@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;
 use arrow_json::reader::Decoder;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::connect_schema::{ConnectSchema, Kind};
@@ -17,10 +17,15 @@ use super::error::DecodeErrorKind;
 /// A message taken apart, without a look into its payload.
 #[derive(Deserialize)]
 struct Parts<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     schema: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
+}
+
+/// Keeps a null apart from a field that is not there.
+fn present<'a, D: Deserializer<'a>>(field: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(field).map(Some)
 }
 
 /// Distinct schemas seen so far, found again by comparing bytes.
@@ -89,12 +94,16 @@ impl<T> JsonSchemas<T> {
             serde_json::from_str::<&RawValue>(text).map_err(not_json)?;
             return Err(DecodeErrorKind::NoSchema { part });
         };
-        let (schema, payload) = match (parts.schema, parts.payload) {
-            (None, None) => return Err(DecodeErrorKind::NoSchema { part }),
-            (_, None) => return Ok(Learned::Null),
-            (None, Some(_)) => return Err(DecodeErrorKind::NoSchema { part }),
-            (Some(schema), Some(payload)) => (schema.get(), payload.get()),
+        let (Some(schema), Some(payload)) = (parts.schema, parts.payload) else {
+            return Err(DecodeErrorKind::NoSchema { part });
         };
+        let (schema, payload) = (schema.get(), payload.get());
+        if payload == "null" {
+            return Ok(Learned::Null);
+        }
+        if schema == "null" {
+            return Err(DecodeErrorKind::NoSchema { part });
+        }
         let prefix = format!(r#"{{"schema":{schema},"payload":"#).into_bytes();
         let index = match self.known.iter().position(|(known, _)| **known == *prefix) {
             Some(index) => index,

@@ -13,6 +13,9 @@ mod position;
 mod registry;
 mod toast;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use self::error::{DecodeError, DecodeErrorKind};

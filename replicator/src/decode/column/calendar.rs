@@ -25,7 +25,7 @@ const INFINITE_DAYS: [i32; 2] = [2_146_033_979, -2_147_472_692];
 /// Debezium's `-infinity` for a date: -5877611-06-22.
 const MINUS_INFINITE_DAY: i32 = -2_147_472_691;
 /// The dates that Postgres has: 4713 BC to 5874897.
-const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_541;
+const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_905;
 
 /// pgjdbc's infinities in microseconds; Debezium also sends the largest and smallest integers. No timestamp of
 /// Postgres that fits 64 bits lies beyond them, save half a minute of the year 294247.
