@@ -93,8 +93,9 @@ pub(super) fn warnings(row: &ConnectSchema) -> Vec<String> {
 /// A schema of the registry, parsed.
 pub(super) fn parse(id: u32, part: &'static str, schema: &str) -> Result<Arc<AvroSchema>, DecodeErrorKind> {
     let schema = AvroSchema::parse(schema).map_err(|reason| DecodeErrorKind::BadSchema { part, reason })?;
-    if schema.connect.semantic.is_none() {
-        return Err(DecodeErrorKind::NoConnectNames { part, id });
+    // Of a key only the names of its columns are read.
+    if part == "value" && schema.connect.semantic.is_none() {
+        return Err(DecodeErrorKind::NoConnectNames { id });
     }
     Ok(Arc::new(schema))
 }

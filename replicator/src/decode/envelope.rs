@@ -144,7 +144,9 @@ fn placeholders(sentinel: &Sentinel, values: &ArrayRef, events: &[Event]) -> Opt
     }
     let mut bits = BooleanBufferBuilder::new(values.len());
     bits.append_n(values.len(), false);
-    rows.into_iter().for_each(|row| bits.set_bit(row, true));
+    for row in rows {
+        bits.set_bit(row, true);
+    }
     Some(bits.finish())
 }
 

@@ -72,11 +72,9 @@ pub enum DecodeErrorKind {
     /// An Avro schema without `connect.name`: a timestamp could not be told from a number.
     #[error(
         "Avro schema {id} carries no Connect names, so a timestamp looks like a number. Set \
-         {part}.converter.connect.meta.data=true in the connector"
+         value.converter.connect.meta.data=true in the connector"
     )]
     NoConnectNames {
-        /// `key` or `value`.
-        part: &'static str,
         /// The id in the message.
         id: u32,
     },

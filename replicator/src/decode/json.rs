@@ -105,15 +105,13 @@ impl<T> JsonSchemas<T> {
             return Err(DecodeErrorKind::NoSchema { part });
         }
         let prefix = format!(r#"{{"schema":{schema},"payload":"#).into_bytes();
-        let index = match self.known.iter().position(|(known, _)| **known == *prefix) {
-            Some(index) => index,
-            None => {
-                let schema = ConnectSchema::from_json(schema)
-                    .map_err(|error| DecodeErrorKind::BadSchema { part, reason: error.to_string() })?;
-                self.known.push((prefix.into(), parse(schema)?));
-                self.known.len() - 1
-            }
-        };
+        let known = self.known.iter().position(|(known, _)| **known == *prefix);
+        let index = known.unwrap_or(self.known.len());
+        if known.is_none() {
+            let schema = ConnectSchema::from_json(schema)
+                .map_err(|error| DecodeErrorKind::BadSchema { part, reason: error.to_string() })?;
+            self.known.push((prefix.into(), parse(schema)?));
+        }
         if self.find(message) == Some(index) {
             return Ok(Learned::Prefix(index));
         }

@@ -160,13 +160,11 @@ impl Decoder {
         if self.plans.get(self.last_plan).is_some_and(fits) {
             return Ok(self.last_plan);
         }
-        self.last_plan = match self.plans.iter().position(fits) {
-            Some(known) => known,
-            None => {
-                self.plans.push(self.format.plan(schema, Arc::clone(key), BATCH_SIZE)?);
-                self.plans.len() - 1
-            }
-        };
+        let known = self.plans.iter().position(fits);
+        if known.is_none() {
+            self.plans.push(self.format.plan(schema, Arc::clone(key), BATCH_SIZE)?);
+        }
+        self.last_plan = known.unwrap_or(self.plans.len() - 1);
         Ok(self.last_plan)
     }
 }

@@ -15,16 +15,16 @@ pub(super) fn position(sequence: Option<&str>, lsn: Option<i64>) -> Result<Optio
 
 fn pair(sequence: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (commit, lsn) = sequence.strip_prefix('[')?.strip_suffix(']')?.split_once(',')?;
-    Some((number(commit.trim())?, number(lsn.trim())?))
+    Some((number(commit.trim()).ok()?, number(lsn.trim()).ok()?))
 }
 
 /// `"123"` or `null`.
-fn number(text: &str) -> Option<Option<u64>> {
+fn number(text: &str) -> Result<Option<u64>, ()> {
     if text == "null" {
-        return Some(None);
+        return Ok(None);
     }
-    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
-    digits.parse().ok().map(Some)
+    let digits = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or(())?;
+    digits.parse().map(Some).map_err(|_| ())
 }
 
 #[cfg(test)]

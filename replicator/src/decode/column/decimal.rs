@@ -1,5 +1,6 @@
 //! numeric and money.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow_array::builder::{Decimal128Builder, StringBuilder};
@@ -136,7 +137,10 @@ fn big_digits(bytes: &[u8]) -> String {
         }
     }
     let mut digits = limbs.last().map(u64::to_string).unwrap_or_default();
-    limbs.iter().rev().skip(1).for_each(|limb| digits.push_str(&format!("{limb:018}")));
+    for limb in limbs.iter().rev().skip(1) {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{limb:018}");
+    }
     digits
 }
 

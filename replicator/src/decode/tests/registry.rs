@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ async fn a_schema_is_asked_for_once() {
 #[tokio::test]
 async fn credentials_are_sent_and_never_shown() {
     let answer = |headers: HeaderMap| async move {
-        match headers.get("authorization").map(|value| value.as_bytes()) {
+        match headers.get("authorization").map(HeaderValue::as_bytes) {
             // ann:secret
             Some(b"Basic YW5uOnNlY3JldA==") => Ok(Json(json!(["shop.users-value"]))),
             _ => Err(StatusCode::UNAUTHORIZED),
