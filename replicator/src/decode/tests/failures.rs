@@ -35,7 +35,8 @@ impl Table {
     /// A message with `payload` over that of an insert of `v` = `value`.
     fn message(&self, offset: i64, value: impl Into<Value>, changes: Value) -> Message {
         let source = json!({"ts_ms": 1, "lsn": 2, "sequence": "[\"1\",\"2\"]", "snapshot": "false"});
-        let mut payload = json!({"before": null, "after": {"id": offset, "v": value.into()}, "source": source, "op": "c"});
+        let mut payload =
+            json!({"before": null, "after": {"id": offset, "v": value.into()}, "source": source, "op": "c"});
         if let Value::Object(changes) = changes {
             payload.as_object_mut().unwrap().extend(changes);
         }
