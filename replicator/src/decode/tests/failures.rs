@@ -316,3 +316,33 @@ async fn a_topic_of_the_other_format_is_named() {
     let decoded = avro_decoder().await.decode(&raw_batch(json_messages("public.part"))).await.unwrap();
     assert_eq!(decoded.failure.unwrap().kind, DecodeErrorKind::NotConfluent { part: "value" });
 }
+
+#[tokio::test]
+async fn damaged_messages_are_refused_or_read_and_nothing_worse() {
+    let (mut json, mut avro) = (Decoder::json(), avro_decoder().await);
+    for topic in ["public.users", "public.products"] {
+        for (decoder, messages) in [(&mut json, json_messages(topic)), (&mut avro, avro_messages(topic))] {
+            for seed in 0..25 {
+                let damaged = messages.iter().map(|message| damaged(message, seed));
+                let batch = raw_batch(damaged.collect::<Vec<_>>());
+                for from in 0..batch.messages.len() {
+                    let decoded = decoder.decode_from(&batch, from).await.unwrap();
+                    let rows: usize = decoded.changes.iter().map(|batch| batch.events.len()).sum();
+                    assert!(rows + from <= batch.messages.len());
+                }
+            }
+        }
+    }
+}
+
+/// The message with one byte of its value changed, the same one for the same `seed`.
+fn damaged(message: &Message, seed: usize) -> Message {
+    let mut value = message.value.clone();
+    if let Some(value) = &mut value {
+        let mixed = (seed * 1000 + message.offset as usize).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // Not the magic byte and the schema id: those have tests of their own.
+        let at = 5 + (mixed >> 16) % (value.len() - 5);
+        value[at] ^= 1 << (mixed % 8);
+    }
+    Message { key: message.key.clone(), value, ..*message }
+}
