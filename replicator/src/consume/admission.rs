@@ -11,6 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Load {
     /// Bytes the table holds.
     pub(super) held: usize,
+    /// The part of them that a commit gives back; raw messages are only decoded, which needs no commit.
+    pub(super) decoded: usize,
     /// The table holds more than its part while memory is short. Kept between steps.
     pub(super) over: bool,
     /// Its partitions must be paused. Kept between steps.
@@ -35,14 +37,15 @@ impl Gate {
     /// Updates `over`, `paused` and `pressed` of every table; true when messages may be polled at all.
     ///
     /// With n tables, a table is over its part when it holds more than limit/2n while all hold limit/2 together. It is
-    /// asked to commit at half of both, so that reading and committing overlap. Whoever is over has been asked, and
-    /// tables that are not over cannot fill the other half: so a table that is stuck never stops its neighbours.
+    /// asked to commit at half of both, so that reading and committing overlap. Whoever is over has raw messages to
+    /// decode or has been asked, and tables that are not over cannot fill the other half: so a table that is stuck
+    /// never stops its neighbours.
     pub(super) fn step(&mut self, now: Instant, used: usize, tables: &mut [Load]) -> bool {
         let part = self.limit / (2 * tables.len().max(1));
         for table in &mut *tables {
             let (all, own) = if table.over { (self.limit * 3 / 8, part / 2) } else { (self.limit / 2, part) };
             table.over = used >= all && table.held > own;
-            table.pressed = used >= self.limit / 4 && table.held > part / 2;
+            table.pressed = used >= self.limit / 4 && table.decoded > part / 2;
         }
         let rest = used >= self.limit || (!tables.is_empty() && tables.iter().all(|table| table.over));
         if !rest {
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     fn loads(held: &[usize]) -> Vec<Load> {
-        held.iter().map(|&held| Load { held, ..Load::default() }).collect()
+        held.iter().map(|&held| Load { held, decoded: held, ..Load::default() }).collect()
     }
 
     fn step(gate: &mut Gate, now: Instant, tables: &mut [Load]) -> bool {
@@ -92,6 +95,14 @@ mod tests {
     }
 
     #[test]
+    fn raw_messages_are_no_reason_to_commit() {
+        let mut tables = loads(&[95, 10]);
+        tables[0].decoded = 20;
+        step(&mut Gate::new(200), Instant::now(), &mut tables);
+        assert!(tables[0].paused && !tables[0].pressed);
+    }
+
+    #[test]
     fn the_table_that_holds_most_is_paused_and_its_neighbour_goes_on() {
         let mut tables = loads(&[95, 10]);
         assert!(step(&mut Gate::new(200), Instant::now(), &mut tables));
@@ -104,10 +115,10 @@ mod tests {
         let (mut gate, now) = (Gate::new(200), Instant::now());
         let mut tables = loads(&[95, 10]);
         step(&mut gate, now, &mut tables);
-        tables[0].held = 80;
+        (tables[0].held, tables[0].decoded) = (80, 80);
         step(&mut gate, now, &mut tables);
         assert!(tables[0].paused, "a little less is not enough, or it would flap");
-        tables[0].held = 0;
+        (tables[0].held, tables[0].decoded) = (0, 0);
         step(&mut gate, now, &mut tables);
         assert!(!tables[0].paused);
     }
@@ -120,13 +131,13 @@ mod tests {
         assert!(!tables[0].paused);
         assert!(step(&mut gate, now + PATIENCE, &mut tables));
         assert!(tables[0].paused);
-        tables[0].held = 0;
+        (tables[0].held, tables[0].decoded) = (0, 0);
         assert!(step(&mut gate, now + PATIENCE, &mut tables));
         assert!(!tables[0].paused);
     }
 
     #[test]
-    fn whoever_is_paused_has_been_asked_to_commit() {
+    fn whoever_is_paused_with_nothing_left_to_decode_has_been_asked_to_commit() {
         for first in 0..=220 {
             for second in 0..=220 {
                 let mut tables = loads(&[first, second, 3]);
@@ -144,6 +155,7 @@ mod tests {
         let mut tables = loads(&[0, 0, 0]);
         while !tables[0].over {
             tables[0].held += 5;
+            tables[0].decoded += 5;
             step(&mut gate, now, &mut tables);
         }
         let mut read = [0; 3];
@@ -151,9 +163,10 @@ mod tests {
             assert!(step(&mut gate, now, &mut tables), "everybody rests: {tables:?}");
             for index in [1, 2] {
                 if tables[index].pressed {
-                    tables[index].held = 0;
+                    (tables[index].held, tables[index].decoded) = (0, 0);
                 } else if !tables[index].over {
                     tables[index].held += 5;
+                    tables[index].decoded += 5;
                     read[index] += 5;
                 }
             }

@@ -64,7 +64,7 @@ impl Building {
         let Incoming { offset, timestamp_ms, moves_key, .. } = message;
         open.messages.push(RawMessage { offset, timestamp_ms, key, value, moves_key });
         if open.size() > open.held.bytes() {
-            open.held.resize(open.size() + HOLD_STEP.min(self.max_bytes / 4));
+            open.held.grow(open.size() + HOLD_STEP.min(self.max_bytes / 4));
         }
         let full = open.bytes.len() >= self.max_bytes || open.messages.len() >= MAX_MESSAGES;
         // The two halves of a key change belong into one batch; the bound still holds if the second half never comes.
@@ -85,7 +85,7 @@ impl Building {
         self.last = (open.bytes.len(), open.messages.len());
         open.bytes.shrink_to_fit();
         open.messages.shrink_to_fit();
-        open.held.resize(open.size());
+        open.held.grow(open.size());
         let Open { messages, bytes, held, .. } = open;
         Some(RawBatch { topic: self.topic.clone(), partition: self.partition, messages, bytes, held })
     }

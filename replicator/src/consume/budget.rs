@@ -30,10 +30,7 @@ impl Budget {
 
     /// The part of one more table.
     pub fn share(&self) -> Share {
-        Share {
-            budget: self.clone(),
-            table: Arc::new(Table { used: AtomicUsize::new(0), pressed: watch::Sender::new(false) }),
-        }
+        Share { budget: self.clone(), table: Arc::default() }
     }
 
     /// Takes `bytes` of the budget for nobody in particular.
@@ -49,17 +46,19 @@ pub struct Share {
     table: Arc<Table>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
     used: AtomicUsize,
+    /// The part of `used` that a commit gives back: all but raw messages.
+    decoded: AtomicUsize,
     pressed: watch::Sender<bool>,
 }
 
 impl Share {
-    /// Takes `bytes`, over the limit if need be: who reads asks first and pauses.
+    /// Takes `bytes` for raw messages, over the limit if need be: who reads asks first and pauses.
     pub fn hold(&self, bytes: usize) -> Held {
-        let mut held = Held { share: self.clone(), bytes: 0 };
-        held.resize(bytes);
+        let mut held = Held { share: self.clone(), bytes: 0, decoded: false };
+        held.grow(bytes);
         held
     }
 
@@ -68,7 +67,12 @@ impl Share {
         self.table.used.load(Ordering::Relaxed)
     }
 
-    /// Memory is short and this table holds more than its part: it must commit now, whatever its commit interval says,
+    /// Bytes of decoded events that this table holds now: what a commit gives back.
+    pub fn decoded(&self) -> usize {
+        self.table.decoded.load(Ordering::Relaxed)
+    }
+
+    /// Memory is short and this table holds more decoded events than its part: it must commit now, whatever its commit interval says,
     /// or its partitions stay paused.
     pub fn pressed(&self) -> bool {
         *self.table.pressed.borrow()
@@ -90,6 +94,7 @@ impl Share {
 pub struct Held {
     share: Share,
     bytes: usize,
+    decoded: bool,
 }
 
 impl Held {
@@ -98,10 +103,21 @@ impl Held {
         self.bytes
     }
 
-    /// Changes what is held, for instance when raw messages became smaller Arrow columns.
+    /// Raw messages became Arrow columns of this size: from now on the bytes wait for a commit, and count as a reason
+    /// for one.
     pub fn resize(&mut self, bytes: usize) {
-        let counters = [&*self.share.budget.used, &self.share.table.used];
-        for counter in counters {
+        if !self.decoded {
+            self.decoded = true;
+            self.share.table.decoded.fetch_add(self.bytes, Ordering::Relaxed);
+        }
+        self.grow(bytes);
+    }
+
+    /// Changes what is held, without a change of what it is.
+    pub(super) fn grow(&mut self, bytes: usize) {
+        let table = &self.share.table;
+        let decoded = self.decoded.then_some(&table.decoded);
+        for counter in [&*self.share.budget.used, &table.used].into_iter().chain(decoded) {
             if bytes >= self.bytes {
                 counter.fetch_add(bytes - self.bytes, Ordering::Relaxed);
             } else {
@@ -114,7 +130,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.resize(0);
+        self.grow(0);
     }
 }
 
@@ -144,6 +160,20 @@ mod tests {
         assert_eq!((budget.used(), users.used(), orders.used()), (30, 10, 20));
         drop(orders_held);
         assert_eq!((budget.used(), users.used(), orders.used()), (10, 10, 0));
+    }
+
+    #[test]
+    fn only_what_was_decoded_waits_for_a_commit() {
+        let budget = Budget::new(100);
+        let share = budget.share();
+        let (mut first, raw) = (share.hold(60), share.hold(30));
+        assert_eq!((share.used(), share.decoded()), (90, 0));
+        first.resize(20);
+        assert_eq!((budget.used(), share.used(), share.decoded()), (50, 50, 20));
+        first.resize(25);
+        assert_eq!((share.used(), share.decoded()), (55, 25));
+        drop((first, raw));
+        assert_eq!((budget.used(), share.used(), share.decoded()), (0, 0, 0));
     }
 
     #[tokio::test]

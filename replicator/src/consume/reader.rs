@@ -212,8 +212,10 @@ impl Reader {
                 Sink::Heartbeats(_) => None,
             })
             .collect();
-        let mut loads: Vec<Load> =
-            tables.iter().map(|(table, share)| Load { held: share.used(), ..table.load }).collect();
+        let mut loads: Vec<Load> = tables
+            .iter()
+            .map(|(table, share)| Load { held: share.used(), decoded: share.decoded(), ..table.load })
+            .collect();
         let read = self.gate.step(now, self.budget.used(), &mut loads);
         for ((table, share), load) in tables.iter_mut().zip(loads) {
             share.press(load.pressed);

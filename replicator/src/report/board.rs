@@ -22,7 +22,7 @@ pub struct Board {
 }
 
 struct Shared {
-    tables: Mutex<BTreeMap<String, TableHandle>>,
+    tables: Mutex<BTreeMap<String, Arc<Mutex<Entry>>>>,
     metrics: Metrics,
     budget: Budget,
 }
@@ -36,16 +36,15 @@ impl Board {
     /// The place of one table on the board, made when it is not there yet. `target` is where its Delta table is.
     pub fn table(&self, name: &str, target: &str) -> TableHandle {
         let mut tables = lock(&self.shared.tables);
-        let handle = tables.entry(name.to_owned()).or_insert_with(|| TableHandle {
-            table: Arc::new(Mutex::new(Entry { knowledge: Knowledge::new(name, target), told: None })),
-            board: Board { shared: Arc::clone(&self.shared) },
-        });
-        handle.clone()
+        let table = tables
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(Mutex::new(Entry { knowledge: Knowledge::new(name, target), told: None })));
+        TableHandle { table: Arc::clone(table), board: self.clone() }
     }
 
     /// The states of all tables, by name.
     pub fn tables(&self, now: Timestamp) -> Vec<TableState> {
-        lock(&self.shared.tables).values().map(|handle| lock(&handle.table).knowledge.state(now)).collect()
+        lock(&self.shared.tables).values().map(|table| lock(table).knowledge.state(now)).collect()
     }
 
     /// The metrics in the text format of `OpenMetrics`.
