@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 use tributary_e2e::stack::{
     Addresses, Lifetime, Part, PortChoice, SCRAM_PASSWORD, SCRAM_USER, Stack, StackOptions, StackState, log_path,
     probe, stop_detached,
@@ -23,7 +25,7 @@ struct Arguments {
 enum Command {
     /// Start everything, print the addresses, and leave it running.
     Up(Up),
-    /// Stop what `up` left running. Data and logs stay.
+    /// Stop what `up` left running and remove its data. Logs stay.
     Down(Place),
     /// Show each part: its process, its address, whether it answers.
     Status(Place),
@@ -35,14 +37,16 @@ enum Command {
 
 #[derive(Args)]
 struct Place {
-    /// Where the stack keeps data, configuration and logs [default: tributary-stack in the system's temporary folder].
+    /// Where the stack keeps data, configuration and logs [default: tributary-stack-USER in the system's temporary folder].
     #[arg(long)]
     dir: Option<PathBuf>,
 }
 
 impl Place {
     fn path(&self) -> PathBuf {
-        self.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("tributary-stack"))
+        // Not in the user's home: there, the user whom root runs PostgreSQL as could not reach it.
+        let default = || std::env::temp_dir().join(format!("tributary-stack-{}", rustix::process::getuid()));
+        self.dir.clone().unwrap_or_else(default)
     }
 }
 
@@ -76,14 +80,37 @@ struct Logs {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    show_progress();
+    match run(arguments.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Up(up) => self::up(up).await,
         Command::Down(place) => down(&place.path()),
         Command::Status(place) => status(&place.path()).await,
         Command::Logs(logs) => self::logs(&logs),
         Command::Fetch => Stack::fetch(Part::ALL.into()).await,
     }
+}
+
+/// What the stack does, on stderr. What librdkafka says of a broker that is not up yet is left out.
+fn show_progress() {
+    let filter = EnvFilter::new("info,rdkafka=off,librdkafka=off");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 async fn up(up: Up) -> anyhow::Result<()> {
