@@ -142,8 +142,12 @@ impl Keyed {
     pub(super) fn report_rest(self, layout: &Layout, report: &mut TableReport) {
         let mut surplus: Vec<_> = self.rows.into_keys().collect();
         surplus.sort_unstable();
-        surplus.iter().for_each(|key| report.surplus.add(|| layout.key(key)));
-        self.duplicates.iter().for_each(|key| report.duplicates.add(|| layout.key(key)));
+        for key in &surplus {
+            report.surplus.add(|| layout.key(key));
+        }
+        for key in &self.duplicates {
+            report.duplicates.add(|| layout.key(key));
+        }
     }
 }
 

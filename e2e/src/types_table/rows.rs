@@ -19,13 +19,15 @@ pub(super) fn seed_every_type() -> String {
 /// Each row's values become the next ones: one row at a time, so that every row has an event of its own. One row is deleted,
 /// one comes again with the same key in the same transaction, and one gets another key.
 pub(super) fn change_every_type(round: usize) -> String {
-    let mut sql: String = (0..ROWS).map(|row| update(row, round)).collect();
+    let updates = (0..ROWS).map(|row| update(row, round));
     let id = round % ROWS;
-    sql += &format!("BEGIN; DELETE FROM every_type WHERE id = {id};\n{}COMMIT;\n", insert(id, round + 1));
-    sql += &format!("UPDATE every_type SET id = {} WHERE id = {};\n", 1000 + round, 100 + round);
-    sql += &insert(101 + round, round);
-    sql += &format!("DELETE FROM every_type WHERE id = {};\n", 999 + round);
-    sql
+    let rest = [
+        format!("BEGIN; DELETE FROM every_type WHERE id = {id};\n{}COMMIT;\n", insert(id, round + 1)),
+        format!("UPDATE every_type SET id = {} WHERE id = {};\n", 1000 + round, 100 + round),
+        insert(101 + round, round),
+        format!("DELETE FROM every_type WHERE id = {};\n", 999 + round),
+    ];
+    updates.chain(rest).collect()
 }
 
 fn insert(row: usize, shift: usize) -> String {
