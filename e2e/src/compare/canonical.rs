@@ -80,9 +80,9 @@ fn canonical_value(data_type: &DeltaType, value: &Value) -> Value {
 pub(super) fn expression(column: &SourceColumn, data_type: &DeltaType) -> Result<String, String> {
     let quoted = format!("\"{}\"", column.name.replace('"', "\"\""));
     let sql = match (data_type, &column.element) {
-        (DeltaType::Primitive(delta), None) => scalar(&column.type_name, column.sized, delta, &quoted),
+        (DeltaType::Primitive(delta), None) => scalar(&column.type_name, column.modifier, delta, &quoted),
         (DeltaType::Nested(Nested::Array { element_type }), Some(element)) => {
-            list(element, column.sized, element_type, &quoted)
+            list(element, column.modifier, element_type, &quoted)
         }
         (DeltaType::Nested(Nested::Struct { .. }), None) if column.type_name == "point" => Some(point(&quoted)),
         _ => None,
@@ -90,9 +90,9 @@ pub(super) fn expression(column: &SourceColumn, data_type: &DeltaType) -> Result
     sql.ok_or_else(|| format!("column {} of type {} must not become {data_type}", column.name, column.type_name))
 }
 
-fn list(element: &str, sized: bool, element_type: &DeltaType, x: &str) -> Option<String> {
+fn list(element: &str, modifier: Option<i32>, element_type: &DeltaType, x: &str) -> Option<String> {
     let DeltaType::Primitive(delta) = element_type else { return None };
-    let item = scalar(element, sized, delta, "u.e")?;
+    let item = scalar(element, modifier, delta, "u.e")?;
     let items = format!("SELECT {item} FROM unnest({x}) WITH ORDINALITY AS u(e, o) ORDER BY u.o");
     Some(format!("CASE WHEN {x} IS NOT NULL THEN array_to_json(ARRAY({items}))::text END"))
 }
@@ -102,7 +102,7 @@ fn point(x: &str) -> String {
 }
 
 /// What becomes what. A pair that is not here is a mistake in the Delta table's schema.
-fn scalar(source: &str, sized: bool, delta: &str, x: &str) -> Option<String> {
+fn scalar(source: &str, modifier: Option<i32>, delta: &str, x: &str) -> Option<String> {
     let sql = match (delta, source) {
         ("boolean", "bool")
         | ("short", "int2")
@@ -119,9 +119,9 @@ fn scalar(source: &str, sized: bool, delta: &str, x: &str) -> Option<String> {
             FIRST_MICROSECOND,
             &format!("(extract(epoch FROM {x}) * 1000000)::bigint::text"),
         ),
-        (decimal, "numeric") if sized && decimal.starts_with("decimal") => format!("({x})::text"),
+        (decimal, "numeric") if modifier.is_some() && decimal.starts_with("decimal") => format!("({x})::text"),
         (decimal, "money") if decimal.starts_with("decimal") => format!("({x})::numeric::text"),
-        ("string", text) => text_of(text, sized, x)?,
+        ("string", text) => text_of(text, modifier, x)?,
         _ => return None,
     };
     Some(sql)
@@ -139,14 +139,19 @@ fn finite(x: &str, last: i64, first: i64, sql: &str) -> String {
 }
 
 /// How a type looks that has no counterpart in Delta. Types that have one must not become text.
-fn text_of(source: &str, sized: bool, x: &str) -> Option<String> {
+fn text_of(source: &str, modifier: Option<i32>, x: &str) -> Option<String> {
     let sql = match source {
         "bool" | "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "date" | "timestamp" | "timestamptz"
         | "bytea" | "money" | "point" => return None,
         // A cast to text would drop the blanks that pad a char(n).
         "bpchar" => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
         // Beyond 38 digits the scale is that of the column; without a declared scale trailing zeros are not sent.
-        "numeric" if !sized => format!("trim_scale({x})::text"),
+        "numeric" if modifier.is_none() => format!("trim_scale({x})::text"),
+        // Debezium does not send the length of a value, so it is that of the column, or none.
+        "varbit" => match modifier {
+            Some(length) => format!("lpad(({x})::text, {length}, '0')"),
+            None => format!("ltrim(({x})::text, '0')"),
+        },
         "time" => format!("to_char(({x})::interval, 'HH24:MI:SS.US')"),
         "timetz" => {
             let time = format!("to_char((({x}) AT TIME ZONE 'UTC')::time::interval, 'HH24:MI:SS.US')");
@@ -206,7 +211,7 @@ mod tests {
     #[test]
     fn a_type_that_a_source_column_cannot_become_is_named() {
         let column =
-            SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, sized: false, key: Some(0) };
+            SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, modifier: None, key: Some(0) };
         let problem = expression(&column, &DeltaType::Primitive("date".into())).unwrap_err();
         assert_eq!(problem, "column id of type int8 must not become date");
     }

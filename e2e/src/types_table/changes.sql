@@ -61,3 +61,8 @@ UPDATE many_keys SET note = NULL WHERE counter % 3 = 0;
 UPDATE many_keys SET moment = moment + interval '1 second' WHERE counter % 4 = 0;
 UPDATE many_keys SET number = number - 1000, region = 'asia' WHERE counter % 5 = 0;
 DELETE FROM many_keys WHERE counter % 7 = 0;
+
+-- Nulls where a default could take their place.
+UPDATE defaults SET nullable = NULL, word = NULL WHERE id = 2;
+INSERT INTO defaults VALUES (4, NULL, NULL, NULL, 0);
+INSERT INTO defaults (id) VALUES (5);

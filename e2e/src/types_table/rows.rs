@@ -4,8 +4,8 @@ use super::columns::{COLUMNS, TypeColumn};
 
 /// As many rows as the column with the most values needs, and one of nulls.
 const ROWS: usize = 11;
-/// After so many rounds every row has had every value of every column.
-pub(super) const ROUNDS: usize = 11;
+/// After so many rounds every row has had every value of every column, and none has those it began with.
+pub(super) const ROUNDS: usize = ROWS + 1;
 
 pub(super) fn create_every_type() -> String {
     let columns: Vec<_> = COLUMNS.iter().map(|column| format!("{} {}", column.name, column.sql)).collect();

@@ -34,6 +34,14 @@ CREATE TABLE many_keys (
     PRIMARY KEY (uid, region, day, moment, number, flag)
 );
 
+CREATE TABLE defaults (
+    id       integer PRIMARY KEY,
+    nullable bigint DEFAULT 5,
+    word     text DEFAULT 'word',
+    moment   timestamptz DEFAULT '2024-01-01 00:00:00Z',
+    required integer NOT NULL DEFAULT 7
+);
+
 -- Letters and digits that do not compress: 32 times `chunks`.
 CREATE FUNCTION incompressible(seed bigint, chunks integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT string_agg(md5(seed::text || '/' || chunk), '') FROM generate_series(1, chunks) AS chunk $$;

@@ -9,3 +9,5 @@ INSERT INTO many_keys
 SELECT (ARRAY['eu', 'us', ''])[n % 3 + 1], date '2024-02-28' + n % 4, timestamptz '2024-01-01 00:00:00Z' + n * interval '0.000001 seconds',
        n / 7.0, md5((n % 5)::text)::uuid, n % 2 = 0, n, 'row ' || n
 FROM generate_series(1, 100) AS n;
+
+INSERT INTO defaults VALUES (1, NULL, NULL, NULL, 0), (2, 5, 'word', '2024-01-01 00:00:00Z', 7), (3, 0, '', 'epoch', 1);
