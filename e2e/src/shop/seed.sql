@@ -14,7 +14,7 @@ SELECT 'SKU-' || lpad(nextval('product_numbers')::text, 6, '0'), 'Product ' || n
 FROM generate_series(1, 1000) AS n;
 
 INSERT INTO orders (user_id, sku, status, quantity, amount, placed_at, shipped_at, note)
-SELECT n * 7919 % greatest(:orders / 10, 10) + 1, 'SKU-' || lpad((n % 1000 + 1)::text, 6, '0'),
+SELECT n::bigint * 7919 % greatest(:orders / 10, 10) + 1, 'SKU-' || lpad((n % 1000 + 1)::text, 6, '0'),
        (ARRAY['new', 'paid', 'shipped', 'returned'])[n % 4 + 1], n % 5 + 1, (n % 100000) / 100.0,
        timestamptz '2025-06-01 00:00:00Z' + n * interval '3.000007 seconds',
        CASE WHEN n % 4 > 1 THEN timestamp '2025-06-02 00:00:00' + n * interval '3.5 seconds' END,
