@@ -167,6 +167,7 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
             Cel,
         ),
         ("/spec/format", avro("registry:8080"), "spec.format.avro.registryUrl", "http://host:port", Cel),
+        ("/spec/format", avro("http://me:pw@r/apis/ccompat/v7"), "spec.format.avro.registryUrl", "http://host:port", Cel),
         ("/spec/format", avro("http://r:8080"), "spec.format.avro.registryUrl", "converter: Confluent", Cel),
         ("/spec/destination/uri", json!("gs://lake/shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
         ("/spec/destination/uri", json!("/data"), "spec.destination.uri", "file:///folder", Cel),
