@@ -29,9 +29,9 @@ async fn findings(format: &EventFormat, table: &TableSettings, messages: &[RawBa
     let mut changes = Vec::new();
     for batch in messages {
         // An error is the registry's, whose own line says it.
-        let Ok(decoded) = decoder.decode(batch).await else { return Vec::new() };
-        changes.extend(decoded.changes);
-        if let Some(failure) = decoded.failure {
+        let Ok(outcome) = decoder.decode(batch).await else { return Vec::new() };
+        changes.extend(outcome.changes);
+        if let Some(failure) = outcome.failure {
             let fix = "see what wrote to the topic; the table stops at this message until it is gone";
             return vec![Finding::problem(failure.to_string(), fix)];
         }
