@@ -27,7 +27,7 @@ pub struct S3 {
     /// Address of the service, if it is not AWS: `http://minio:9000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 8, max = 1024))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^ /]+/?$')").message("endpoint is http://host:port or https://host:port"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^ /@]+/?$')").message("endpoint is http://host:port or https://host:port"))]
     pub endpoint: Option<String>,
     /// Region of the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -38,7 +38,7 @@ pub struct AvroFormat {
     /// Address of the registry's Confluent-compatible API: for Apicurio `http://host:8080/apis/ccompat/v7`, for
     /// Confluent's `http://host:8081`.
     #[schemars(length(min = 8, max = 1024))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^ /]+[^ ]*$')").message("registryUrl starts with http:// or https://"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^ /@]+[^ @]*$')").message("registryUrl starts with http:// or https:// and holds no credentials"))]
     pub registry_url: String,
     /// The Avro converter that the connector uses; its jars must be in the Connect image.
     #[serde(default)]

@@ -17,7 +17,7 @@ pub struct TableSpec {
     /// Folder of the Delta table under `destination.uri`. Default: `schema/table`, with `_` for every character other
     /// than letters, digits, `.`, `_` and `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = 127))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*$')").message("a target is a relative folder such as sales/orders: letters, digits, '.', '_', '=', '-', and no leading or trailing '/'"))]
     pub target: Option<String>,
     /// Columns by which the Delta table is partitioned. Fixed when the table is created.

@@ -4,6 +4,7 @@
 //! [`report`] says how it is going.
 
 pub mod change;
+pub mod check;
 pub mod consume;
 pub mod decode;
 pub mod pipeline;

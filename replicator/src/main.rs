@@ -1,4 +1,4 @@
-//! The `replicator` command: run, status.
+//! The `replicator` command: run, check, status.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
+use tributary_replicator::check;
 use tributary_replicator::report::{self, LogFormat};
 use tributary_replicator::run::run;
 use tributary_replicator::settings::{Secrets, Shard};
@@ -26,6 +27,8 @@ struct Command {
 enum Action {
     /// Replicates the tables of a CdcReplication until SIGTERM.
     Run(Document),
+    /// Checks a CdcReplication and all it points at: each line says ok, or what is wrong and what to do.
+    Check(Document),
     /// Shows the tables of a running replicator.
     Status {
         /// Where it answers.
@@ -70,6 +73,15 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
             // What was abandoned must not keep the process.
             runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)
+        }
+        Action::Check(document) => {
+            let secrets = Secrets::new(document.secrets.as_deref());
+            let lines = runtime.block_on(check::file(&document.file, &secrets, document.shard));
+            for line in &lines {
+                println!("{line}");
+            }
+            let usable = !lines.iter().any(check::CheckLine::is_problem);
+            Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Action::Status { url } => {
             let tables = runtime.block_on(report::fetch(&url))?;

@@ -66,8 +66,8 @@ pub(super) fn ca_secret(path: &str, secret: &CaSecret, found: &mut Vec<Violation
     length(&format!("{path}.key"), &secret.key, 1..=253, found);
 }
 
-/// Whether a text is `http://…` or `https://…` with a host and without spaces.
+/// Whether a text is `http://…` or `https://…` with a host, and without spaces and credentials.
 pub(super) fn is_http(text: &str) -> bool {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(' '))
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains([' ', '@']))
 }

@@ -6,7 +6,7 @@ use super::{Violation, names};
 use crate::{CdcReplication, TableSpec, topic};
 
 /// Most tables of one resource, so that the API server accepts the cost of comparing them with each other.
-const MAX_TABLES: usize = 256;
+const MAX_TABLES: usize = 200;
 
 pub(super) fn tables(resource: &CdcReplication, found: &mut Vec<Violation>) {
     let tables = &resource.spec.tables;
@@ -34,7 +34,7 @@ fn one(path: &str, table: &TableSpec, found: &mut Vec<Violation>) {
     }
     if let Some(target) = table.target.as_deref().filter(|target| !is_target(target)) {
         let message = format!("\"{target}\" is not a relative folder");
-        let fix = "use letters, digits, '.', '_', '=', '-' and '/' between them, such as sales/orders";
+        let fix = "use letters, digits, '.', '_', '=', '-' and '/' between them, such as sales/orders; at most 127";
         found.push(Violation::new(format!("{path}.target"), message, fix));
     }
     names::range(&format!("{path}.partitionBy (number of columns)"), table.partition_by.len() as i64, 0..=8, found);
@@ -62,7 +62,7 @@ fn is_target(target: &str) -> bool {
             && !segment.starts_with('.')
             && segment.chars().all(|c| c.is_ascii_alphanumeric() || "._=-".contains(c))
     };
-    target.len() <= 255 && target.split('/').all(segment)
+    target.len() <= 127 && target.split('/').all(segment)
 }
 
 /// Two tables with the same name, the same target or the same topic.

@@ -126,7 +126,7 @@ enum Server {
 fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_api_server() {
     use Server::{Cel, Nobody, Schema};
     let avro = |url: &str| json!({"avro": {"registryUrl": url}});
-    let many = (0..257).map(|n| json!({"name": format!("public.t{n}")})).collect::<Vec<_>>();
+    let many = (0..201).map(|n| json!({"name": format!("public.t{n}")})).collect::<Vec<_>>();
     for (pointer, value, path, fix, server) in [
         ("/metadata/name", json!("a".repeat(41)), "metadata.name", "at most 40", Cel),
         ("/metadata/name", json!("Shop"), "metadata.name", "lower-case", Schema),
@@ -135,7 +135,7 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
         ("/spec/source/postgres/port", json!(0), "spec.source.postgres.port", "1 to 65535", Schema),
         ("/spec/source/postgres/database", json!(""), "spec.source.postgres.database", "give a value", Schema),
         ("/spec/tables", json!([]), "spec.tables", "list at least one", Schema),
-        ("/spec/tables", json!(many), "spec.tables", "at most 256", Schema),
+        ("/spec/tables", json!(many), "spec.tables", "at most 200", Schema),
         ("/spec/tables/0/name", json!("users"), "spec.tables[0].name", "public.users", Cel),
         ("/spec/tables/0/name", json!("shop.public.users"), "spec.tables[0].name", "public.users", Cel),
         ("/spec/tables/0/name", json!("public.\"Users\""), "spec.tables[0].name", "without quotes", Cel),
@@ -167,6 +167,13 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
             Cel,
         ),
         ("/spec/format", avro("registry:8080"), "spec.format.avro.registryUrl", "http://host:port", Cel),
+        (
+            "/spec/format",
+            avro("http://me:pw@r/apis/ccompat/v7"),
+            "spec.format.avro.registryUrl",
+            "http://host:port",
+            Cel,
+        ),
         ("/spec/format", avro("http://r:8080"), "spec.format.avro.registryUrl", "converter: Confluent", Cel),
         ("/spec/destination/uri", json!("gs://lake/shop"), "spec.destination.uri", "s3://bucket/prefix", Cel),
         ("/spec/destination/uri", json!("/data"), "spec.destination.uri", "file:///folder", Cel),

@@ -27,6 +27,11 @@ impl Trouble {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Whether the reason is one that trying again at once does not change: a refused login, a certificate.
+    pub(super) fn is_final(&self) -> bool {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(rank, _)| *rank >= 3)
+    }
+
     /// The reason, if one is known.
     pub(super) fn reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, text)| text.clone())

@@ -21,7 +21,8 @@ fn secrets() -> ConnectorSecrets {
 /// The configuration as lines `key = value`.
 fn lines(resource: &CdcReplication, replication_factor: Option<u16>) -> String {
     let config = connector_config(resource, &secrets(), replication_factor).unwrap();
-    config.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    let lines: Vec<String> = config.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    lines.join("\n") + "\n"
 }
 
 #[test]
