@@ -20,9 +20,8 @@ const RATE: u32 = 200;
 /// The same changes in every demo.
 const SEED: u64 = 1;
 
-/// Watches until all rows of the snapshot are in Delta.
-pub(super) async fn snapshot(watch: &mut Watch<'_>, screen: &mut Screen) -> anyhow::Result<()> {
-    let start = Instant::now();
+/// Watches until all rows of the snapshot, which the connector began at `start`, are in Delta.
+pub(super) async fn snapshot(watch: &mut Watch<'_>, start: Instant, screen: &mut Screen) -> anyhow::Result<()> {
     let mut stall = Stall::new();
     let mut ticks = interval(Duration::from_millis(500));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,7 +42,11 @@ pub(super) async fn snapshot(watch: &mut Watch<'_>, screen: &mut Screen) -> anyh
     }
     let rows: u64 = last.tables.iter().filter_map(|table| table.rows).sum();
     let rate = rows as f64 / start.elapsed().as_secs_f64();
-    screen.done(&format!("{} rows copied, {} rows/s", grouped(rows), grouped(rate as u64)));
+    screen.done(&format!(
+        "{} rows copied, {} rows/s from the connector's start on",
+        grouped(rows),
+        grouped(rate as u64)
+    ));
     Ok(())
 }
 
@@ -115,13 +118,13 @@ pub(super) async fn catch_up(watch: &mut Watch<'_>, counts: &Counts, screen: &mu
     Ok(())
 }
 
-fn headline_of_all(counts: &Counts) -> String {
+fn in_words(counts: &Counts) -> String {
     let Counts { transactions, rolled_back, inserts, updates, deletes, key_changes, .. } = *counts;
     let [transactions, rolled_back, inserts, updates, deletes, key_changes] =
         [transactions, rolled_back, inserts, updates, deletes, key_changes].map(grouped);
     format!(
-        "{transactions} transactions: {inserts} inserts, {updates} updates, {deletes} deletes, {key_changes} key changes \
-         ({rolled_back} more were rolled back)"
+        "{transactions} transactions: {inserts} inserts, {updates} updates, {deletes} deletes, {key_changes} key changes; \
+         {rolled_back} more rolled back"
     )
 }
 

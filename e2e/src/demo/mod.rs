@@ -15,7 +15,7 @@ mod view;
 mod watch;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -58,7 +58,7 @@ pub enum EventFormat {
 /// Runs the demo from start to end. An error when anything fails, also when the tables are not equal in the end.
 /// Whatever was started is stopped when the future ends or is dropped.
 pub async fn run(options: &DemoOptions) -> anyhow::Result<()> {
-    let mut screen = Screen::new(9);
+    let mut screen = Screen::new(8);
     screen.say("Tributary demo: the Postgres of a shop becomes Delta tables on S3, which stay equal while it works.");
     let mut demo = Demo::set_up(options, &mut screen).await?;
     demo.start_replication(options, &mut screen).await?;
@@ -73,6 +73,7 @@ struct Demo {
     source: Client,
     shop: ShopResource,
     connectors: Connectors,
+    replication_started: Instant,
     http_port: u16,
     _claim: PortClaims,
     stack: Stack,
@@ -90,11 +91,9 @@ impl Demo {
         let stack = Stack::up(place::stack_options(options)).await?;
         let shop = ShopResource::new(stack.addresses(), http_port, options.format)?;
         shop.write(stack.directory())?;
-        screen.done("they answer");
-
-        screen.step("Start the reader that checks the tables in the end: Delta's own Java kernel, none of our code");
+        // Needed in the end only, but it may have to be built, and that may fail.
         let reader = Oracle::start().await?;
-        screen.done("ready");
+        screen.done("all of them answer");
 
         screen.step("Create the shop in Postgres");
         let source = source::create(stack.addresses(), shop.database(), options.orders).await?;
@@ -104,13 +103,24 @@ impl Demo {
             tables.iter().zip(counts).map(|(table, rows)| format!("{} {}", grouped(rows), view::short(table)));
         screen.done(&counted.collect::<Vec<_>>().join(", "));
         let connectors = Connectors::at(stack.addresses().connect_url());
-        Ok(Self { replicator: None, reader, source, shop, connectors, http_port, _claim: claim, stack })
+        Ok(Self {
+            replicator: None,
+            reader,
+            source,
+            shop,
+            connectors,
+            replication_started: Instant::now(),
+            http_port,
+            _claim: claim,
+            stack,
+        })
     }
 
     /// Bucket, connector and replicator, all by the one resource.
     async fn start_replication(&mut self, options: &DemoOptions, screen: &mut Screen) -> anyhow::Result<()> {
         screen.step("Register the Debezium connector that follows from the resource, examples/shop.yaml");
         self.stack.create_bucket(self.shop.bucket()).await?;
+        self.replication_started = Instant::now();
         let config = connector_config(self.shop.resource(), &ShopResource::connector_secrets(), None)?;
         self.connectors.register(self.shop.name(), &config).await?;
         screen.done("it runs");
@@ -136,7 +146,7 @@ impl Demo {
             history: Vec::new(),
         };
         screen.step("Copy the rows that are there (the snapshot)");
-        follow::snapshot(&mut watch, screen).await?;
+        follow::snapshot(&mut watch, self.replication_started, screen).await?;
 
         let session = source::connect(self.stack.addresses(), self.shop.database()).await?;
         screen.step(&format!("Follow the changes of a workload, for {} s", options.workload.as_secs()));

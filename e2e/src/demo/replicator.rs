@@ -46,7 +46,9 @@ impl Replicator {
         let log = directory.join("logs").join("replicator.log");
         let program = Program {
             path: beside_this_program("replicator")?,
-            arguments: ["run", "--file", "shop.yaml", "--secrets", "secrets"].map(Into::into).into(),
+            arguments: ["--log-format", "text", "run", "--file", "shop.yaml", "--secrets", "secrets"]
+                .map(Into::into)
+                .into(),
             environment: vec![],
             directory: directory.to_owned(),
             user: None,

@@ -15,6 +15,7 @@ pub(super) struct TableLine {
     source_rows: u64,
     delta_rows: u64,
     snapshot_percent: Option<u8>,
+    changes: u64,
     changes_per_second: Option<f64>,
     commits: u64,
     lag_seconds: Option<f64>,
@@ -22,13 +23,14 @@ pub(super) struct TableLine {
 }
 
 impl TableLine {
-    pub(super) fn new(state: &TableState, source_rows: u64, changes_per_second: Option<f64>) -> Self {
+    pub(super) fn new(state: &TableState, source_rows: u64, changes: u64, changes_per_second: Option<f64>) -> Self {
         Self {
             name: short(&state.name).to_owned(),
             phase: state.phase.clone(),
             source_rows,
             delta_rows: state.rows.unwrap_or(0),
             snapshot_percent: state.snapshot_percent,
+            changes,
             changes_per_second,
             commits: state.commits,
             lag_seconds: state.lag_seconds,
@@ -96,10 +98,20 @@ pub(super) fn live_lines(tables: &[TableLine]) -> Vec<String> {
     with_messages(aligned(&header, &tables.iter().map(cells).collect::<Vec<_>>()), tables)
 }
 
-/// The same in one line.
+/// When all changes have been followed.
+pub(super) fn total_lines(tables: &[TableLine]) -> Vec<String> {
+    let header = ["table", "rows in Postgres", "rows in Delta", "changes applied", "commits"];
+    let cells = |table: &TableLine| {
+        let numbers = [table.source_rows, table.delta_rows, table.changes, table.commits].map(grouped);
+        std::iter::once(table.name.clone()).chain(numbers).collect()
+    };
+    aligned(&header, &tables.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// The same as the live view in one line.
 pub(super) fn live_line(tables: &[TableLine]) -> String {
     let rows =
-        |table: &TableLine| format!("{} {}/{}", table.name, grouped(table.delta_rows), grouped(table.source_rows));
+        |table: &TableLine| format!("{} {} of {}", table.name, grouped(table.delta_rows), grouped(table.source_rows));
     let changes: f64 = tables.iter().filter_map(|table| table.changes_per_second).sum();
     let lag = tables.iter().filter_map(|table| table.lag_seconds).fold(0.0, f64::max);
     let rows: Vec<_> = tables.iter().map(rows).collect();
@@ -172,7 +184,7 @@ mod tests {
     #[test]
     fn without_a_terminal_one_line_says_it() {
         let tables = [orders(), users()];
-        assert_eq!(live_line(&tables), "orders 1,200,399/1,200,431, users 0/20, 1,420 changes/s, lag 1.0 s");
+        assert_eq!(live_line(&tables), "orders 1,200,399 of 1,200,431, users 0 of 20, 1,420 changes/s, lag 1.0 s");
         assert_eq!(snapshot_line(&tables), "orders 1,200,399 of 1,200,431, users 0 of 20");
     }
 }

@@ -45,7 +45,7 @@ impl Watch<'_> {
         self.history.resize_with(tables.len(), VecDeque::new);
         let lines = tables.iter().zip(rows).zip(&mut self.history).map(|((state, source_rows), history)| {
             let changes = changes.get(&state.name).copied().unwrap_or(0);
-            TableLine::new(state, source_rows, rate(history, now, changes))
+            TableLine::new(state, source_rows, changes, rate(history, now, changes))
         });
         Ok(Observation { lines: lines.collect(), tables })
     }
