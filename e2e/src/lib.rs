@@ -1,6 +1,7 @@
 //! The end-to-end tests and what they stand on: the real services on one machine, the shop, an independent reader.
 
 pub mod compare;
+pub mod demo;
 pub mod oracle;
 pub mod shop;
 pub mod stack;

@@ -43,9 +43,10 @@ pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
 pub use state::{StackState, stop_detached};
 pub use tls::TlsFiles;
 
+pub(crate) use ports::{PortClaims, claim_one};
+pub(crate) use process::{Process, Program, log_end};
+
 use directory::Directory;
-use ports::PortClaims;
-use process::Process;
 use setup::Setup;
 
 /// A running stack, which owns its processes: they end when it is dropped, or when the program that holds it dies.

@@ -11,7 +11,7 @@ use anyhow::Context;
 
 /// The claim on a stack's ports: other stacks keep away from them until it is dropped.
 #[derive(Debug)]
-pub(super) struct PortClaims {
+pub(crate) struct PortClaims {
     _locks: Vec<File>,
 }
 
@@ -36,6 +36,12 @@ pub(super) fn claim(bind: IpAddr, choice: PortChoice) -> anyhow::Result<(Address
         s3: next()?,
     };
     Ok((addresses, PortClaims { _locks: locks }))
+}
+
+/// A port for one more server beside a stack, and the claim on it.
+pub(crate) fn claim_one(bind: IpAddr, choice: PortChoice) -> anyhow::Result<(u16, PortClaims)> {
+    let (port, lock) = Chooser::new(bind, choice).next()?;
+    Ok((port, PortClaims { _locks: vec![lock] }))
 }
 
 struct Chooser {
