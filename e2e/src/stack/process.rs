@@ -85,7 +85,7 @@ pub(super) struct Program {
     pub(super) user: Option<&'static str>,
     /// Where its output goes, appended.
     pub(super) log: PathBuf,
-    /// The signal that ends it at once.
+    /// The signal that ends it at once: KILL or QUIT.
     pub(super) kill_signal: Signal,
 }
 
@@ -112,7 +112,8 @@ impl Program {
             words.extend([format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".into()]);
         }
         if lifetime == Lifetime::WithParent {
-            words.push(format!("--pdeathsig={}", self.kill_signal.as_raw()));
+            let signal = if self.kill_signal == Signal::QUIT { "QUIT" } else { "KILL" };
+            words.push(format!("--pdeathsig={signal}"));
         }
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
