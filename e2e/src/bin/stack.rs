@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 use tributary_e2e::stack::{
     Addresses, Lifetime, Part, PortChoice, SCRAM_PASSWORD, SCRAM_USER, Stack, StackOptions, StackState, log_path,
     probe, stop_detached,
@@ -23,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Start everything, print the addresses, and leave it running.
     Up(Up),
-    /// Stop what `up` left running. Data and logs stay.
+    /// Stop what `up` left running and remove its data. Logs stay.
     Down(Place),
     /// Show each part: its process, its address, whether it answers.
     Status(Place),
@@ -77,13 +78,26 @@ struct Logs {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    show_progress();
+    match arguments.command {
         Command::Up(up) => self::up(up).await,
         Command::Down(place) => down(&place.path()),
         Command::Status(place) => status(&place.path()).await,
         Command::Logs(logs) => self::logs(&logs),
         Command::Fetch => Stack::fetch(Part::ALL.into()).await,
     }
+}
+
+/// What the stack does, on stderr. What librdkafka says of a broker that is not up yet is left out.
+fn show_progress() {
+    let filter = EnvFilter::new("info,rdkafka=off,librdkafka=off");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 async fn up(up: Up) -> anyhow::Result<()> {

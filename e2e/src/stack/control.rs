@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::process::Signal;
 
+use super::directory;
 use super::process::{Process, log_end};
 use super::state::{self, StackState};
 use super::{Lifetime, Part, Stack, probe, registry};
@@ -72,6 +73,7 @@ impl Stack {
     }
 
     pub(super) async fn start(&self, part: Part) -> anyhow::Result<()> {
+        let start = Instant::now();
         let setup = Arc::clone(&self.setup);
         let prepared = tokio::task::spawn_blocking(move || setup.prepare(part)).await?;
         let program = prepared.with_context(|| format!("cannot prepare {part}"))?;
@@ -82,6 +84,7 @@ impl Stack {
         if part == Part::Registry {
             registry::restore(&self.setup.directory, &self.setup.addresses).await?;
         }
+        tracing::info!("{part} is ready after {:.1} s", start.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -133,5 +136,7 @@ impl Drop for Stack {
             process.kill();
         }
         state::remove(self.setup.directory.path());
+        // Nobody is left to tell if it cannot be removed; the next stack in this folder tries again, and does.
+        let _ = directory::clear(self.setup.directory.path());
     }
 }

@@ -19,13 +19,12 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn create(chosen: Option<&Path>) -> anyhow::Result<Self> {
         let directory = match chosen {
-            Some(path) => {
-                std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
-                Self { path: path.canonicalize()?, temporary: None }
-            }
+            Some(path) => Self { path: own(path)?, temporary: None },
             None => Self::temporary()?,
         };
-        for folder in ["logs", "tmp"].into_iter().chain(Part::ALL.map(Part::name)) {
+        clear(&directory.path)?;
+        remove(&directory.path.join(LOGS))?;
+        for folder in folders().chain([LOGS]) {
             std::fs::create_dir_all(directory.path.join(folder))
                 .with_context(|| format!("cannot create {folder} in {}", directory.path.display()))?;
         }
@@ -50,7 +49,7 @@ impl Directory {
     }
 
     pub(super) fn log(&self, part: Part) -> PathBuf {
-        super::log_path(&self.path, part)
+        log_path(&self.path, part)
     }
 
     /// Where the parts put what they unpack at run time, so that it goes with the stack.
@@ -61,6 +60,47 @@ impl Directory {
     pub(super) fn is_temporary(&self) -> bool {
         self.temporary.is_some()
     }
+}
+
+const LOGS: &str = "logs";
+/// The file that says that a folder is a stack's, so that what is in it may be removed.
+const MARKER: &str = ".tributary-stack";
+
+fn folders() -> impl Iterator<Item = &'static str> {
+    ["tmp"].into_iter().chain(Part::ALL.map(Part::name))
+}
+
+/// Makes a chosen folder the stack's, unless it holds something else.
+fn own(path: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let path = path.canonicalize()?;
+    let is_empty = std::fs::read_dir(&path)?.next().is_none();
+    anyhow::ensure!(
+        is_empty || path.join(MARKER).exists(),
+        "{} is not a stack's directory, and not empty: choose another, as a stack removes what it finds in its own",
+        path.display()
+    );
+    std::fs::write(path.join(MARKER), "")?;
+    Ok(path)
+}
+
+/// Removes what an earlier stack left: S3 and the registry have forgotten everything, so nothing else may remember.
+pub(super) fn clear(path: &Path) -> anyhow::Result<()> {
+    folders().try_for_each(|folder| remove(&path.join(folder)))
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a part of the stack in this folder logs to.
+pub fn log_path(directory: &Path, part: Part) -> PathBuf {
+    directory.join(LOGS).join(format!("{}.log", part.name()))
 }
 
 /// The user that `PostgreSQL` runs as when this process runs as root, which `PostgreSQL` refuses.
@@ -74,7 +114,7 @@ pub(super) fn give_to_postgres(folder: &Path) -> anyhow::Result<()> {
     run(Command::new("chown").args(["-R", user]).arg(folder), "the stack runs PostgreSQL as this user")?;
     let mut enter = Command::new("setpriv");
     enter.args(["--reuid", user, "--regid", user, "--init-groups", "test", "-w"]).arg(folder);
-    run(&mut enter, "").with_context(|| {
+    run(&mut enter, "it checks that the folder can be reached").with_context(|| {
         format!(
             "the user `{user}`, as whom root must run PostgreSQL, cannot reach {}: choose a directory for the stack whose \
              parents everybody may enter",

@@ -23,7 +23,7 @@ pub(super) fn program(software: &Software, directory: &Directory) -> anyhow::Res
     Ok(program)
 }
 
-/// Writes the configuration, and formats the log folder if it is new. Blocks.
+/// Writes the configuration, and formats the log folder, unless this is a restart. Blocks.
 pub(super) fn prepare(
     software: &Software,
     directory: &Directory,

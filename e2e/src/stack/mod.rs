@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex};
 
 pub use addresses::Addresses;
 pub use connectors::{ConnectorStatus, Connectors, WorkState};
+pub use directory::log_path;
 pub use fetch::{maven_set, python_environment};
 pub use gate::{Gate, GateMode};
 pub use kafka::{SCRAM_PASSWORD, SCRAM_USER};
@@ -39,7 +40,7 @@ pub use postgres::{POSTGRES_PASSWORD, POSTGRES_USER};
 pub use probe::probe;
 pub use process::ProcessId;
 pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
-pub use state::{StackState, log_path, stop_detached};
+pub use state::{StackState, stop_detached};
 pub use tls::TlsFiles;
 
 use directory::Directory;

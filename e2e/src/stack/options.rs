@@ -14,8 +14,9 @@ pub struct StackOptions {
     pub bind: IpAddr,
     /// The ports to listen on.
     pub ports: PortChoice,
-    /// Where data, configuration and logs are kept. `None`: a temporary directory that is removed with the stack. When
-    /// run as root, the user `postgres` must be able to reach it.
+    /// Where data, configuration and logs are kept: a new folder, or an earlier stack's, whose data is removed first.
+    /// `None`: a temporary one that is removed with the stack. When run as root, the user `postgres` must be able to
+    /// reach it.
     pub directory: Option<PathBuf>,
     /// The parts to start. Connect needs Kafka.
     pub parts: BTreeSet<Part>,

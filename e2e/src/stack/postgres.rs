@@ -50,7 +50,7 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
     }
 }
 
-/// Creates the cluster if there is none yet. Blocks.
+/// Creates the cluster, unless this is a restart. Blocks.
 pub(super) fn prepare(software: &Software, directory: &Directory) -> anyhow::Result<()> {
     let folder = directory.part(Part::Postgres);
     if folder.join("data").join("PG_VERSION").exists() {

@@ -27,6 +27,8 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
         ("LS_LOG", "warn".into()),
         ("PYTHONUNBUFFERED", "1".into()),
         ("PYTHONWARNINGS", "ignore".into()),
+        // LocalStack calls this deprecated, and without it leaves folders in the system's temporary folder.
+        ("TMPDIR", directory.tmp().into()),
         ("FILESYSTEM_ROOT", folder.join("filesystem").into()),
     ];
     Program {

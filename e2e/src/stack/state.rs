@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessId;
-use super::{Addresses, Part};
+use super::{Addresses, Part, directory};
 
 /// What the state file says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,18 +51,13 @@ impl StackState {
     }
 }
 
-/// Where a part of the stack in this folder logs to.
-pub fn log_path(directory: &Path, part: Part) -> PathBuf {
-    directory.join("logs").join(format!("{}.log", part.name()))
-}
-
 pub(super) fn remove(directory: &Path) {
     // It may be gone already, as after `stack down` in another terminal.
     let _ = std::fs::remove_file(path(directory));
 }
 
 /// Stops the stack in this folder, each part by its process number and start time: a number that another process has got
-/// since is left alone. Returns the parts that were running. Data and logs stay. Blocks.
+/// since is left alone. Its data is removed, its logs stay. Returns the parts that were running. Blocks.
 pub fn stop_detached(directory: &Path) -> anyhow::Result<Vec<Part>> {
     let Some(state) = StackState::read(directory)? else { return Ok(vec![]) };
     let alive: Vec<Part> = state.parts.iter().filter(|(_, id)| id.is_alive()).map(|(part, _)| *part).collect();
@@ -73,6 +68,7 @@ pub fn stop_detached(directory: &Path) -> anyhow::Result<Vec<Part>> {
         }
     }
     remove(directory);
+    directory::clear(directory)?;
     Ok(alive)
 }
 

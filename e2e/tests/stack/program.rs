@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use tributary_e2e::stack::{Part, ProcessId, StackState};
+use tributary_e2e::stack::{Part, ProcessId, Stack, StackOptions, StackState};
 
 fn stack(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
@@ -51,6 +51,7 @@ async fn a_stack_is_left_running_shown_and_stopped_by_other_runs_of_the_program(
     let down = run(folder.path(), &["down"]);
     assert!(text(&down).contains("Stopped postgres, s3."), "{}", text(&down));
     assert!(left_running.iter().all(|id| !id.is_alive()));
+    assert!(!folder.path().join("postgres").exists() && folder.path().join("logs/postgres.log").exists());
     assert!(text(&run(folder.path(), &["down"])).contains("No stack is running"));
 }
 
@@ -88,16 +89,22 @@ async fn a_killed_parent_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_part_that_cannot_start_shows_the_end_of_its_log() {
-    let folder = folder();
-    let up = ["up", "--base-port", "0", "--without", "kafka,connect,registry,s3"];
-    assert!(run(folder.path(), &up).status.success());
-    assert!(run(folder.path(), &["down"]).status.success());
-    std::fs::write(folder.path().join("postgres/data/postgresql.conf"), "no_such_setting = 1\n").unwrap();
+    let stack = Stack::up(StackOptions::only([Part::Postgres])).await.unwrap();
+    stack.kill(Part::Postgres).await.unwrap();
+    let settings = stack.directory().join("postgres/data/postgresql.conf");
+    std::fs::write(settings, "no_such_setting = 1\n").unwrap();
 
-    let broken = run(folder.path(), &up);
-    let message = text(&broken);
-    assert!(!broken.status.success());
-    assert!(message.contains(&format!("{} ended with exit status: 1 as it started", Part::Postgres)), "{message}");
+    let message = stack.restart(Part::Postgres).await.unwrap_err().to_string();
+    assert!(message.contains("postgres ended with exit status: 1 as it started"), "{message}");
     assert!(message.contains("unrecognized configuration parameter \"no_such_setting\""), "{message}");
-    assert!(processes(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_with_something_else_in_it_is_refused_and_left_as_it_is() {
+    let folder = folder();
+    let precious = folder.path().join("postgres");
+    std::fs::write(&precious, "years of work").unwrap();
+    let up = run(folder.path(), &["up", "--base-port", "0", "--without", "kafka,connect,registry"]);
+    assert!(!up.status.success() && text(&up).contains("is not a stack's directory"), "{}", text(&up));
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "years of work");
 }

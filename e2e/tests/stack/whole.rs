@@ -134,9 +134,10 @@ async fn a_wrong_connector_is_refused_with_the_reason(stack: &Stack) {
 async fn kafka_answers_at_its_secure_doors(stack: &Stack) {
     stack.create_topic("secured", 3).await.unwrap();
     let partitions = |config: ClientConfig| async move {
+        // A refused client tries again until its patience ends.
         let asked = tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create().unwrap();
-            let metadata = consumer.fetch_metadata(Some("secured"), Duration::from_secs(5));
+            let metadata = consumer.fetch_metadata(Some("secured"), Duration::from_secs(3));
             metadata.map(|metadata| metadata.topics()[0].partitions().len())
         });
         asked.await.unwrap()

@@ -52,11 +52,11 @@ impl Download<'_> {
             return Ok(path);
         }
         let start = Instant::now();
-        say(&format!("fetching {}…", self.title));
+        tracing::info!("fetching {}…", self.title);
         start_afresh(&path)?;
         fill(&path).with_context(|| format!("cannot fetch {}", self.title))?;
         File::create(path.join(COMPLETE)).with_context(|| format!("cannot write to {}", path.display()))?;
-        say(&format!("fetched {} in {:.0} s", self.title, start.elapsed().as_secs_f64()));
+        tracing::info!("fetched {} in {:.0} s", self.title, start.elapsed().as_secs_f64());
         Ok(path)
     }
 
@@ -67,7 +67,7 @@ impl Download<'_> {
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.with_context(|| format!("cannot create {}", path.display()))?;
         if lock.try_lock().is_err() {
-            say(&format!("waiting for another download ({})…", self.tool));
+            tracing::info!("waiting for another download ({})…", self.tool);
             lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
         }
         Ok(lock)
@@ -80,11 +80,6 @@ fn start_afresh(path: &Path) -> anyhow::Result<()> {
         std::fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
-}
-
-/// Tells the person who waits: on stderr, as the program's own output may be read by another.
-pub(super) fn say(line: &str) {
-    eprintln!("{line}");
 }
 
 #[cfg(test)]

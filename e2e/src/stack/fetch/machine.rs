@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use super::cache::say;
 use super::run;
 
 /// A program that a stack needs and does not download itself.
@@ -89,7 +88,7 @@ fn how_to_install(missing: &[Program]) -> String {
 }
 
 fn install(missing: &[Program]) -> anyhow::Result<()> {
-    say(&format!("installing {} with apt-get…", titles(missing)));
+    tracing::info!("installing {} with apt-get…", titles(missing));
     apt_get(&["update", "-q"])?;
     if missing.contains(&Program::Postgres) {
         apt_get_install(&["postgresql-common"])?;

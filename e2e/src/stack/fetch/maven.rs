@@ -1,10 +1,9 @@
 //! Sets of jars from Maven Central, each described by a small pom.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::cache::{self, Download};
-use super::run;
+use super::{mortal, run};
 
 /// Downloads what a pom copies or unpacks to `${set}` in its `package` phase, once; returns the folder that was `${set}`.
 /// `title` says what it is to the person who waits. Blocks.
@@ -23,7 +22,7 @@ pub(super) fn fill(set: &Path, pom: &str) -> anyhow::Result<()> {
     repository.push(cache::directory()?.join("maven"));
     let mut set_property = std::ffi::OsString::from("-Dset=");
     set_property.push(set);
-    let mut maven = Command::new("mvn");
+    let mut maven = mortal("mvn");
     maven.args(["-q", "-B", "-f"]).arg(&pom_path).arg(repository).arg(set_property).arg("package");
     run(&mut maven, "Maven Central must be reachable, directly or through the mirror or proxy in Maven's settings.xml")
 }

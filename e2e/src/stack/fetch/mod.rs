@@ -135,14 +135,20 @@ impl Needs<'_> {
     }
 }
 
+/// A program that ends with this one: a broken-off download must not go on behind the back of the next.
+fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg("--pdeathsig=KILL").arg(program);
+    command
+}
+
 /// Runs a program to its end; when it fails, the error shows the end of what it printed and the hint.
 pub(super) fn run(command: &mut Command, hint: &str) -> anyhow::Result<()> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
     if output.status.success() {
         return Ok(());
     }
     let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
     printed.push_str(&String::from_utf8_lossy(&output.stderr));
-    anyhow::bail!("{program} ended with {} ({hint}):\n{}", output.status, last_lines(&printed, 30))
+    anyhow::bail!("{command:?} ended with {} ({hint}):\n{}", output.status, last_lines(&printed, 30))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cache::Download;
-use super::{machine, run};
+use super::{machine, mortal, run};
 
 const REQUIREMENTS: &str = include_str!("localstack.requirements.txt");
 
@@ -31,7 +31,7 @@ fn fill(environment: &Path, packages: &str) -> anyhow::Result<()> {
     let requirements = environment.join("requirements.txt");
     std::fs::write(&requirements, packages)?;
     run(Command::new("python3").args(["-m", "venv"]).arg(environment), "Python's venv module must work")?;
-    let mut pip = Command::new(environment.join("bin").join("python"));
+    let mut pip = mortal(environment.join("bin").join("python"));
     pip.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]).arg(&requirements);
     run(&mut pip, "PyPI must be reachable, directly or as pip's configuration says")
 }
