@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
@@ -36,14 +37,16 @@ enum Command {
 
 #[derive(Args)]
 struct Place {
-    /// Where the stack keeps data, configuration and logs [default: tributary-stack in the system's temporary folder].
+    /// Where the stack keeps data, configuration and logs [default: tributary-stack-USER in the system's temporary folder].
     #[arg(long)]
     dir: Option<PathBuf>,
 }
 
 impl Place {
     fn path(&self) -> PathBuf {
-        self.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("tributary-stack"))
+        // Not in the user's home: there, the user whom root runs PostgreSQL as could not reach it.
+        let default = || std::env::temp_dir().join(format!("tributary-stack-{}", rustix::process::getuid()));
+        self.dir.clone().unwrap_or_else(default)
     }
 }
 
@@ -77,10 +80,20 @@ struct Logs {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     show_progress();
-    match arguments.command {
+    match run(arguments.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Up(up) => self::up(up).await,
         Command::Down(place) => down(&place.path()),
         Command::Status(place) => status(&place.path()).await,

@@ -74,13 +74,14 @@ fn folders() -> impl Iterator<Item = &'static str> {
 fn own(path: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
     let path = path.canonicalize()?;
-    let is_empty = std::fs::read_dir(&path)?.next().is_none();
+    let mut entries = std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let is_empty = entries.next().is_none();
     anyhow::ensure!(
         is_empty || path.join(MARKER).exists(),
         "{} is not a stack's directory, and not empty: choose another, as a stack removes what it finds in its own",
         path.display()
     );
-    std::fs::write(path.join(MARKER), "")?;
+    std::fs::write(path.join(MARKER), "").with_context(|| format!("cannot write to {}", path.display()))?;
     Ok(path)
 }
 

@@ -29,7 +29,7 @@ pub(super) fn program(software: &Software, directory: &Directory, part: Part, he
 
 /// The arguments that make a Java program one of Kafka's: its class path and its log settings.
 pub(super) fn kafka_arguments(software: &Software, directory: &Directory) -> anyhow::Result<Vec<OsString>> {
-    let settings = directory.path().join("log4j2.properties");
+    let settings = directory.tmp().join("log4j2.properties");
     std::fs::write(&settings, LOG_SETTINGS).with_context(|| format!("cannot write {}", settings.display()))?;
     let mut log = OsString::from("-Dlog4j2.configurationFile=");
     log.push(settings);

@@ -14,6 +14,8 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
     let mut program = java::program(software, directory, Part::Registry, "256m");
     let runner = runner_jar(&software.registry.join("app"))?;
     program.arguments.extend([
+        // The quick compiler only: it never works long enough for the thorough one to pay.
+        "-XX:TieredStopAtLevel=1".into(),
         format!("-Dquarkus.http.host={}", addresses.bind).into(),
         format!("-Dquarkus.http.port={}", addresses.registry).into(),
         "-jar".into(),

@@ -127,7 +127,7 @@ pub(super) fn java() -> Option<PathBuf> {
 }
 
 fn java_release(java: &Path) -> Option<u32> {
-    let output = Command::new(java).arg("-version").stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(java).args(["-XX:-UsePerfData", "-version"]).stdin(Stdio::null()).output().ok()?;
     parse_java_release(&String::from_utf8_lossy(&output.stderr))
 }
 
