@@ -8,40 +8,40 @@ use url::Url;
 
 /// One commit of the replicator.
 #[derive(Clone, Copy, Debug)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// `commitInfo.timestamp`, milliseconds since the epoch.
-    pub timestamp_ms: i64,
+    pub(crate) timestamp_ms: i64,
     /// The first offset that it applied.
-    pub from: u64,
+    pub(crate) from: u64,
     /// The first offset that it did not apply.
-    pub to: u64,
+    pub(crate) to: u64,
 }
 
 impl Commit {
     /// Events that it applied.
-    pub fn events(self) -> u64 {
+    pub(crate) fn events(self) -> u64 {
         self.to - self.from
     }
 }
 
 /// The log of one table, read as it grows.
-pub struct DeltaLog {
+pub(crate) struct DeltaLog {
     store: Box<dyn ObjectStore>,
     folder: Path,
     next_version: u64,
     /// All commits that applied something, in order.
-    pub commits: Vec<Commit>,
+    pub(crate) commits: Vec<Commit>,
 }
 
 impl DeltaLog {
     /// The log of the table at `url`, which need not exist yet.
-    pub fn of(url: &Url, options: &[(String, String)]) -> anyhow::Result<Self> {
+    pub(crate) fn of(url: &Url, options: &[(String, String)]) -> anyhow::Result<Self> {
         let (store, table) = object_store::parse_url_opts(url, options.iter().cloned())?;
         Ok(Self { store, folder: table.join("_delta_log"), next_version: 0, commits: Vec::new() })
     }
 
     /// Reads what was committed since the last call. Offsets that were left out or applied twice are an error.
-    pub async fn poll(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn poll(&mut self) -> anyhow::Result<()> {
         loop {
             let path = self.folder.clone().join(format!("{:020}.json", self.next_version));
             let actions = match self.store.get(&path).await {
@@ -60,7 +60,7 @@ impl DeltaLog {
     }
 
     /// The first offset that was not applied yet.
-    pub fn applied(&self) -> u64 {
+    pub(crate) fn applied(&self) -> u64 {
         self.commits.last().map_or(0, |last| last.to)
     }
 }

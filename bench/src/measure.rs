@@ -18,51 +18,51 @@ use crate::workload::Workload;
 /// How often the log of the table is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 /// `replicator.commitInterval` of every run.
-pub const COMMIT_INTERVAL: &str = "1s";
+pub(crate) const COMMIT_INTERVAL: &str = "1s";
 /// A replicator that commits nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Of the messages.
-    pub format: Format,
+    pub(crate) format: Format,
     /// Where to.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// `replicator.commitSize`; `None`: the default.
-    pub commit_size: Option<u64>,
+    pub(crate) commit_size: Option<u64>,
 }
 
 /// What a run showed. Rates are between the first and the last but one commit of their part, by the timestamps in the
 /// Delta log: the last one may have waited for more events until its interval was over.
 #[derive(Clone, Debug, Serialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// Of the messages.
-    pub format: &'static str,
+    pub(crate) format: &'static str,
     /// Where to.
-    pub storage: &'static str,
+    pub(crate) storage: &'static str,
     /// `replicator.commitSize`, if it was not the default.
-    pub commit_size: Option<u64>,
+    pub(crate) commit_size: Option<u64>,
     /// Events of the backlog of updates.
-    pub updates: u64,
+    pub(crate) updates: u64,
     /// Updates a second.
-    pub updates_per_s: f64,
+    pub(crate) updates_per_s: f64,
     /// CPU seconds of the replicator per million updates.
-    pub cpu_s_per_million: f64,
+    pub(crate) cpu_s_per_million: f64,
     /// Rows of the snapshot a second.
-    pub snapshot_rows_per_s: f64,
+    pub(crate) snapshot_rows_per_s: f64,
     /// The most memory of the whole run, in MiB.
-    pub peak_mib: f64,
+    pub(crate) peak_mib: f64,
     /// Commits with updates.
-    pub commits: usize,
+    pub(crate) commits: usize,
     /// Updates in one commit, on average over all but the last one.
-    pub updates_per_commit: f64,
+    pub(crate) updates_per_commit: f64,
     /// From the start of the process to the last commit, in seconds; snapshot included.
-    pub whole_s: f64,
+    pub(crate) whole_s: f64,
 }
 
 /// Runs, verifies the table row by row with the independent reader, and stops the replicator.
-pub async fn run(stack: &BenchStack, oracle: &Oracle, program: &Path, run: Run) -> anyhow::Result<Measured> {
+pub(crate) async fn run(stack: &BenchStack, oracle: &Oracle, program: &Path, run: Run) -> anyhow::Result<Measured> {
     let folder = tempfile::tempdir()?;
     let destination = match run.storage {
         Storage::Local => Url::parse(&format!("file://{}/lake", folder.path().display()))?,

@@ -22,7 +22,7 @@ const TOPIC: &str = "bench.parts.public.orders";
 
 /// What to measure.
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Rows of the table.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
@@ -46,7 +46,7 @@ struct Spent {
 }
 
 /// Measures and prints a line for each format.
-pub async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let stack = match options.format.contains(&Format::Avro) {
         true => Some(Stack::up(StackOptions::only([Part::Registry])).await?),
         false => None,
@@ -65,7 +65,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Messages of a format and what decodes them.
-pub async fn source(
+pub(crate) async fn source(
     format: Format,
     workload: Workload,
     stack: Option<&Stack>,
@@ -81,7 +81,7 @@ pub async fn source(
 }
 
 /// Memory that the decoded form of one update takes: what `replicator.commitSize` counts.
-pub async fn decoded_bytes_per_update(messages: &Messages, decoder: &mut Decoder, first: u64) -> anyhow::Result<f64> {
+pub(crate) async fn decoded_bytes_per_update(messages: &Messages, decoder: &mut Decoder, first: u64) -> anyhow::Result<f64> {
     let mut offset = first;
     let raw = next_batch(&Budget::new(usize::MAX), messages, &mut offset, messages.len());
     let decoded = decoder.decode(&raw).await?;

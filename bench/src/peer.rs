@@ -17,7 +17,7 @@ use crate::verify;
 use crate::workload::{Order, Workload};
 
 /// Changes in one commit, on both sides of the comparison.
-pub const CHANGES: u64 = 50_000;
+pub(crate) const CHANGES: u64 = 50_000;
 /// Commits that are measured; each costs MERGE about the same.
 const COMMITS: u64 = 5;
 /// Rows of one file of the table.
@@ -36,21 +36,21 @@ struct Printed {
 
 /// What the peer showed.
 #[derive(Clone, Debug, Serialize)]
-pub struct PeerMeasured {
+pub(crate) struct PeerMeasured {
     /// Changes in one commit, before those of one key were reduced to the last.
-    pub changes_per_commit: u64,
+    pub(crate) changes_per_commit: u64,
     /// Seconds of each commit.
-    pub seconds: Vec<f64>,
+    pub(crate) seconds: Vec<f64>,
     /// Changes a second.
-    pub changes_per_s: f64,
+    pub(crate) changes_per_s: f64,
     /// CPU seconds per million changes.
-    pub cpu_s_per_million: f64,
+    pub(crate) cpu_s_per_million: f64,
     /// The most memory of the process, in MiB.
-    pub peak_mib: f64,
+    pub(crate) peak_mib: f64,
 }
 
 /// Merges the first changes of the load, [`CHANGES`] a commit, and verifies the table.
-pub async fn run(oracle: &Oracle, workload: Workload) -> anyhow::Result<PeerMeasured> {
+pub(crate) async fn run(oracle: &Oracle, workload: Workload) -> anyhow::Result<PeerMeasured> {
     let workload = Workload { updates: workload.updates.min(COMMITS * CHANGES), ..workload };
     let folder = tempfile::tempdir()?;
     let table = folder.path().join("table");

@@ -12,23 +12,23 @@ use rustix::process::{Pid, Signal, kill_process};
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The replicator, which is killed when this is dropped or the benchmark dies.
-pub struct Replicator {
+pub(crate) struct Replicator {
     child: Child,
     log: PathBuf,
 }
 
 /// What a process has used so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// User and system time of all threads, in seconds.
-    pub cpu_s: f64,
+    pub(crate) cpu_s: f64,
     /// The most physical memory it had at any time, in bytes.
-    pub peak_bytes: u64,
+    pub(crate) peak_bytes: u64,
 }
 
 impl Replicator {
     /// Runs `replicator run` on the document in `folder`; its output goes to a file beside it.
-    pub fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
         let log = folder.join("replicator.log");
         let output = File::create(&log)?;
         let mut command = Command::new("setpriv");
@@ -40,7 +40,7 @@ impl Replicator {
     }
 
     /// An error when it has ended.
-    pub fn check(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("the replicator ended with {status}; {}", self.log_end()),
@@ -48,12 +48,12 @@ impl Replicator {
     }
 
     /// What it has used so far.
-    pub fn usage(&self) -> anyhow::Result<Usage> {
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
         usage(self.child.id())
     }
 
     /// Stops it as Kubernetes does, and makes sure that it ends well.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         if let Some(pid) = Pid::from_raw(self.child.id() as i32) {
             kill_process(pid, Signal::TERM)?;
         }
@@ -74,7 +74,7 @@ impl Replicator {
     }
 
     /// The last lines that it printed.
-    pub fn log_end(&self) -> String {
+    pub(crate) fn log_end(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         format!("its last words:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))

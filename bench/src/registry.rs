@@ -12,7 +12,7 @@ struct Registered {
 }
 
 /// Registers the schemas of key and value for `topic`; their ids.
-pub async fn register(registry_url: &str, topic: &str) -> anyhow::Result<(u32, u32)> {
+pub(crate) async fn register(registry_url: &str, topic: &str) -> anyhow::Result<(u32, u32)> {
     let AvroSchemas { key, value } = AvroSchemas::recorded()?;
     let key = register_one(registry_url, &format!("{topic}-key"), &key).await?;
     Ok((key, register_one(registry_url, &format!("{topic}-value"), &value).await?))

@@ -11,18 +11,18 @@ use crate::workload::Workload;
 
 /// All of one benchmark.
 #[derive(Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     machine: Machine,
     /// When, in UTC.
     at: String,
     rows: u64,
     updates: u64,
     /// The replicator, format by format and storage by storage.
-    pub runs: Vec<Measured>,
+    pub(crate) runs: Vec<Measured>,
     /// The replicator at the peer's number of changes a commit, on a local disk.
-    pub compared: Vec<Measured>,
+    pub(crate) compared: Vec<Measured>,
     /// delta-rs MERGE.
-    pub peer: Option<PeerMeasured>,
+    pub(crate) peer: Option<PeerMeasured>,
 }
 
 /// What it ran on.
@@ -37,14 +37,14 @@ struct Machine {
 
 impl Report {
     /// An empty one.
-    pub fn new(workload: Workload) -> Self {
+    pub(crate) fn new(workload: Workload) -> Self {
         let at = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string();
         let Workload { rows, updates } = workload;
         Self { machine: Machine::this(), at, rows, updates, runs: Vec::new(), compared: Vec::new(), peer: None }
     }
 
     /// Prints the table.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         let Machine { cpu, cores, memory_gib, load_before } = &self.machine;
         println!("{} updates on a table of {} rows, {} UTC", self.updates, self.rows, self.at);
         println!("{cores} cores of {cpu}, {memory_gib:.0} GiB; load before: {load_before}\n");
@@ -73,7 +73,7 @@ impl Report {
     }
 
     /// Writes everything as JSON.
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         println!("\nEvery table was right, row by row. All numbers: {}", path.display());

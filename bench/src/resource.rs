@@ -12,13 +12,13 @@ use url::Url;
 use crate::events::Format;
 
 /// The table that is replicated.
-pub const TABLE: &str = "public.orders";
+pub(crate) const TABLE: &str = "public.orders";
 /// Where the S3 runs write.
-pub const BUCKET: &str = "bench";
+pub(crate) const BUCKET: &str = "bench";
 
 /// Where the tables are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// A folder of this machine.
     Local,
     /// LocalStack's S3.
@@ -27,7 +27,7 @@ pub enum Storage {
 
 impl Storage {
     /// The storage's name as written on the command line.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::S3 => "s3",
@@ -36,27 +36,27 @@ impl Storage {
 }
 
 /// A document in a folder, ready for `replicator run`.
-pub struct Document {
+pub(crate) struct Document {
     resource: CdcReplication,
 }
 
 /// What differs from run to run.
-pub struct Choices<'a> {
+pub(crate) struct Choices<'a> {
     /// The stack.
-    pub addresses: &'a Addresses,
+    pub(crate) addresses: &'a Addresses,
     /// Of the messages.
-    pub format: Format,
+    pub(crate) format: Format,
     /// `file://…` or `s3://…`
-    pub destination: Url,
+    pub(crate) destination: Url,
     /// `replicator.commitInterval`
-    pub commit_interval: &'a str,
+    pub(crate) commit_interval: &'a str,
     /// `replicator.commitSize`, if not the default.
-    pub commit_size: Option<u64>,
+    pub(crate) commit_size: Option<u64>,
 }
 
 impl Document {
     /// Writes the document and its secrets into `folder`.
-    pub fn write(folder: &Path, choices: &Choices<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn write(folder: &Path, choices: &Choices<'_>) -> anyhow::Result<Self> {
         let text = serde_json::to_string_pretty(&resource(choices, free_port()?))?;
         fs::write(folder.join("resource.yaml"), &text)?;
         let secret = folder.join("secrets").join("lake");
@@ -67,13 +67,13 @@ impl Document {
     }
 
     /// The address of the Delta table.
-    pub fn table_url(&self) -> anyhow::Result<Url> {
+    pub(crate) fn table_url(&self) -> anyhow::Result<Url> {
         Ok(Url::parse(&format!("{}/{}", self.resource.spec.destination.uri, TableSpec::new(TABLE).target()))?)
     }
 }
 
 /// The topic that a run of this format reads.
-pub fn topic_of(format: Format) -> anyhow::Result<String> {
+pub(crate) fn topic_of(format: Format) -> anyhow::Result<String> {
     let resource = json!({ "metadata": metadata(format), "spec": {
         "source": {}, "tables": [], "kafka": {}, "destination": { "uri": "file:///" },
     }});

@@ -12,7 +12,7 @@ use crate::workload::Workload;
 use crate::{parts, registry, topic};
 
 /// A private stack with the load in it.
-pub struct BenchStack {
+pub(crate) struct BenchStack {
     stack: Stack,
     workload: Workload,
     runs: AtomicU32,
@@ -20,7 +20,7 @@ pub struct BenchStack {
 
 impl BenchStack {
     /// Starts the parts that are needed and fills a topic for each format.
-    pub async fn up(workload: Workload, formats: &[Format], storages: &[Storage]) -> anyhow::Result<Self> {
+    pub(crate) async fn up(workload: Workload, formats: &[Format], storages: &[Storage]) -> anyhow::Result<Self> {
         let mut parts = vec![Part::Kafka];
         parts.extend(formats.contains(&Format::Avro).then_some(Part::Registry));
         parts.extend(storages.contains(&Storage::S3).then_some(Part::S3));
@@ -35,29 +35,29 @@ impl BenchStack {
     }
 
     /// Where the parts listen.
-    pub fn addresses(&self) -> &Addresses {
+    pub(crate) fn addresses(&self) -> &Addresses {
         self.stack.addresses()
     }
 
     /// What is in the topics.
-    pub fn workload(&self) -> Workload {
+    pub(crate) fn workload(&self) -> Workload {
         self.workload
     }
 
     /// A number that no other run of this stack has.
-    pub fn next_number(&self) -> u32 {
+    pub(crate) fn next_number(&self) -> u32 {
         self.runs.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The `commitSize` that makes commits of about as many changes as the peer's.
-    pub async fn comparable_commit_size(&self, format: Format) -> anyhow::Result<u64> {
+    pub(crate) async fn comparable_commit_size(&self, format: Format) -> anyhow::Result<u64> {
         let (messages, mut decoder) = parts::source(format, self.workload, Some(&self.stack)).await?;
         let bytes = parts::decoded_bytes_per_update(&messages, &mut decoder, self.workload.rows).await?;
         Ok((bytes * CHANGES as f64) as u64)
     }
 
     /// How `object_store` reaches a storage.
-    pub fn storage_options(&self, storage: Storage) -> Vec<(String, String)> {
+    pub(crate) fn storage_options(&self, storage: Storage) -> Vec<(String, String)> {
         let endpoint = self.addresses().s3_endpoint();
         let options: &[(&str, &str)] = match storage {
             Storage::Local => &[],

@@ -13,7 +13,7 @@ use crate::events::Messages;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Writes all messages to the one partition of `topic`, and makes sure that each lies at its offset. Blocks.
-pub fn fill(bootstrap_servers: &str, topic: &str, messages: &Messages) -> anyhow::Result<()> {
+pub(crate) fn fill(bootstrap_servers: &str, topic: &str, messages: &Messages) -> anyhow::Result<()> {
     let producer = producer(bootstrap_servers)?;
     let (mut key, mut value) = (Vec::new(), Vec::new());
     for offset in 0..messages.len() {

@@ -12,7 +12,7 @@ use crate::workload::{Order, Workload};
 const COLUMNS: [&str; 6] = ["id", "user_id", "total", "status", "placed_at", "note"];
 
 /// Compares every column of every row with what the load must leave.
-pub async fn verify(oracle: &Oracle, table: &TableLocation, workload: Workload) -> anyhow::Result<()> {
+pub(crate) async fn verify(oracle: &Oracle, table: &TableLocation, workload: Workload) -> anyhow::Result<()> {
     let compared = oracle.read(table, move |header, rows| {
         let mut expected = workload.result();
         let mut wrong: Option<String> = columns(&header).err().map(|error| error.to_string());

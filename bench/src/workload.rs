@@ -9,33 +9,33 @@ const FIRST_ORDER_S: i64 = 1_704_067_200;
 
 /// How much there is.
 #[derive(Clone, Copy, Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// Rows of the table, all read by the snapshot.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Updates after it, each of one row, uniformly at random.
-    pub updates: u64,
+    pub(crate) updates: u64,
 }
 
 /// A row of the table, as one event leaves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub(crate) struct Order {
     /// Primary key, a UUID.
-    pub id: u128,
+    pub(crate) id: u128,
     /// `bigint`
-    pub user_id: i64,
+    pub(crate) user_id: i64,
     /// `numeric(12,2)`, in cents.
-    pub total: i64,
+    pub(crate) total: i64,
     /// `text`
-    pub status: &'static str,
+    pub(crate) status: &'static str,
     /// `timestamptz`, in microseconds since the epoch.
-    pub placed_at_us: i64,
+    pub(crate) placed_at_us: i64,
     /// The update that wrote the row; its `note` says so.
-    pub update: Option<u64>,
+    pub(crate) update: Option<u64>,
 }
 
 impl Workload {
     /// Row `row` as the snapshot reads it.
-    pub fn snapshot(self, row: u64) -> Order {
+    pub(crate) fn snapshot(self, row: u64) -> Order {
         Order {
             id: id(row),
             user_id: (row % 100_000) as i64 + 1,
@@ -47,18 +47,18 @@ impl Workload {
     }
 
     /// The row that update `number` changes.
-    pub fn updated_row(self, number: u64) -> u64 {
+    pub(crate) fn updated_row(self, number: u64) -> u64 {
         mix(number ^ 0x5DEE_CE66) % self.rows
     }
 
     /// The row after update `number`.
-    pub fn update(self, number: u64) -> Order {
+    pub(crate) fn update(self, number: u64) -> Order {
         let before = self.snapshot(self.updated_row(number));
         Order { total: number as i64 + 1, status: STATUSES[number as usize % 4], update: Some(number), ..before }
     }
 
     /// The table after everything, by key.
-    pub fn result(self) -> HashMap<u128, Order> {
+    pub(crate) fn result(self) -> HashMap<u128, Order> {
         let mut last: Vec<Option<u64>> = vec![None; self.rows as usize];
         for number in 0..self.updates {
             last[self.updated_row(number) as usize] = Some(number);
@@ -72,13 +72,13 @@ impl Workload {
 
 impl Order {
     /// The key as Postgres writes it.
-    pub fn id_text(&self) -> String {
+    pub(crate) fn id_text(&self) -> String {
         let hex = format!("{:032x}", self.id);
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
 
     /// `text`, null until the first update.
-    pub fn note(&self) -> Option<String> {
+    pub(crate) fn note(&self) -> Option<String> {
         self.update.map(|number| format!("update {number}"))
     }
 }

@@ -21,7 +21,7 @@ const LSN_STEP: i64 = 264;
 
 /// The format of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON with schemas.
     Json,
     /// Avro in the Confluent wire format.
@@ -30,7 +30,7 @@ pub enum Format {
 
 impl Format {
     /// The format's name as written on the command line.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Avro => "avro",
@@ -39,23 +39,23 @@ impl Format {
 }
 
 /// The schemas that Avro messages refer to, as text.
-pub struct AvroSchemas {
+pub(crate) struct AvroSchemas {
     /// Of keys.
-    pub key: String,
+    pub(crate) key: String,
     /// Of values.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 impl AvroSchemas {
     /// Those of the recorded events.
-    pub fn recorded() -> anyhow::Result<Self> {
+    pub(crate) fn recorded() -> anyhow::Result<Self> {
         let avro = recorded()?.avro;
         Ok(Self { key: avro.key_schema, value: avro.value_schema })
     }
 }
 
 /// Writes the messages of a [`Workload`].
-pub struct Messages {
+pub(crate) struct Messages {
     workload: Workload,
     snapshot: Pair,
     update: Pair,
@@ -69,7 +69,7 @@ struct Pair {
 
 impl Messages {
     /// JSON with schemas, about 3.6 kB a value.
-    pub fn json(workload: Workload) -> anyhow::Result<Self> {
+    pub(crate) fn json(workload: Workload) -> anyhow::Result<Self> {
         let events = recorded()?.json;
         let pair = |event: RecordedEvent| {
             let (key, value) = (event.key.as_bytes(), event.value.as_bytes());
@@ -79,7 +79,7 @@ impl Messages {
     }
 
     /// Avro, about 240 bytes a value; the schemas are known to the registry by these ids.
-    pub fn avro(workload: Workload, key_id: u32, value_id: u32) -> anyhow::Result<Self> {
+    pub(crate) fn avro(workload: Workload, key_id: u32, value_id: u32) -> anyhow::Result<Self> {
         let events = recorded()?.avro;
         let pair = |event: RecordedEvent| {
             let framed = |text: &str, id: u32| -> anyhow::Result<Vec<u8>> {
@@ -93,12 +93,12 @@ impl Messages {
     }
 
     /// Messages of the snapshot and the updates together.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.workload.rows + self.workload.updates
     }
 
     /// Writes key and value of the message at `offset` of the topic: first the snapshot, then the updates.
-    pub fn write(&self, offset: u64, key: &mut Vec<u8>, value: &mut Vec<u8>) {
+    pub(crate) fn write(&self, offset: u64, key: &mut Vec<u8>, value: &mut Vec<u8>) {
         let (pair, order) = match offset.checked_sub(self.workload.rows) {
             None => (&self.snapshot, self.workload.snapshot(offset)),
             Some(number) => (&self.update, self.workload.update(number)),
