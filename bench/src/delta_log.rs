@@ -17,13 +17,6 @@ pub(crate) struct Commit {
     pub(crate) to: u64,
 }
 
-impl Commit {
-    /// Events that it applied.
-    pub(crate) fn events(self) -> u64 {
-        self.to - self.from
-    }
-}
-
 /// The log of one table, read as it grows.
 pub(crate) struct DeltaLog {
     store: Box<dyn ObjectStore>,
