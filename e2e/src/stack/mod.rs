@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex};
 pub use addresses::Addresses;
 pub use connectors::{ConnectorStatus, Connectors, WorkState};
 pub use directory::log_path;
-pub use fetch::maven_set;
+pub use fetch::{maven_set, python_environment};
 pub use gate::{Gate, GateMode};
 pub use kafka::{SCRAM_PASSWORD, SCRAM_USER};
 pub use options::{Lifetime, PortChoice, StackOptions};

@@ -122,9 +122,15 @@ impl Writer {
                     None => return Ok(()),
                 },
                 () = until(due) => self.commit().await?,
-                () = self.share.until_pressed(), if due.is_some() => self.commit().await?,
+                () = self.share.until_pressed(), if due.is_some() && self.commit_makes_room() => self.commit().await?,
             }
         }
+    }
+
+    /// Whether most of the memory that this table holds is in the buffer. The rest waits to be decoded, which makes room
+    /// by itself: committing for it would make very many very small commits.
+    fn commit_makes_room(&self) -> bool {
+        self.buffer.bytes() >= self.share.used() / 2
     }
 
     async fn take(&mut self, step: Step) -> Result<(), End> {

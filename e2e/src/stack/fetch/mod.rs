@@ -16,6 +16,7 @@ use super::process::last_lines;
 use cache::Download;
 
 pub use maven::maven_set;
+pub use python::python_environment;
 
 /// Where the programs of a stack are. A path is set when one of the stack's parts needs it.
 #[derive(Debug, Default)]

@@ -1,0 +1,107 @@
+//! What was measured, as one aligned table and as JSON.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::measure::Measured;
+use crate::peer::{CHANGES, PeerMeasured};
+use crate::workload::Workload;
+
+/// All of one benchmark.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    machine: Machine,
+    /// When, in UTC.
+    at: String,
+    rows: u64,
+    updates: u64,
+    /// The replicator, format by format and storage by storage.
+    pub(crate) runs: Vec<Measured>,
+    /// The replicator at the peer's number of changes a commit, on a local disk.
+    pub(crate) compared: Vec<Measured>,
+    /// delta-rs MERGE.
+    pub(crate) peer: Option<PeerMeasured>,
+}
+
+/// What it ran on.
+#[derive(Serialize)]
+struct Machine {
+    cpu: String,
+    cores: usize,
+    memory_gib: f64,
+    /// Work that waited for a core in the minute before; above 0.5 the numbers are too low.
+    load_before: f64,
+}
+
+impl Report {
+    /// An empty one.
+    pub(crate) fn new(workload: Workload) -> Self {
+        let at = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string();
+        let Workload { rows, updates } = workload;
+        Self { machine: Machine::this(), at, rows, updates, runs: Vec::new(), compared: Vec::new(), peer: None }
+    }
+
+    /// Prints the table.
+    pub(crate) fn print(&self) {
+        let Machine { cpu, cores, memory_gib, load_before } = &self.machine;
+        println!("{} updates on a table of {} rows, {} UTC", self.updates, self.rows, self.at);
+        println!("{cores} cores of {cpu}, {memory_gib:.0} GiB; load before: {load_before}\n");
+        println!(
+            "{:26} {:>11} {:>15} {:>9} {:>14} {:>15}",
+            "", "changes/s", "CPU s/million", "peak MiB", "changes/commit", "snapshot rows/s"
+        );
+        for run in &self.runs {
+            line(&format!("{} to {}", run.format, run.storage), run);
+        }
+        for run in &self.compared {
+            line(&format!("{} to {}, small commits", run.format, run.storage), run);
+        }
+        if let Some(peer) = &self.peer {
+            println!(
+                "{:26} {:>11.0} {:>15.1} {:>9.0} {:>14}",
+                "delta-rs MERGE, local", peer.changes_per_s, peer.cpu_s_per_million, peer.peak_mib, CHANGES
+            );
+            println!();
+            for run in &self.compared {
+                let (speed, cpu) =
+                    (run.updates_per_s / peer.changes_per_s, peer.cpu_s_per_million / run.cpu_s_per_million);
+                println!("{} from Kafka to Delta: {speed:.1} times MERGE, with 1/{cpu:.1} of its CPU", run.format);
+            }
+        }
+    }
+
+    /// Writes everything as JSON.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+        println!("\nEvery table was right, row by row. All numbers: {}", path.display());
+        Ok(())
+    }
+}
+
+fn line(name: &str, run: &Measured) {
+    println!(
+        "{name:26} {:>11.0} {:>15.2} {:>9.0} {:>14.0} {:>15.0}",
+        run.updates_per_s, run.cpu_s_per_million, run.peak_mib, run.updates_per_commit, run.snapshot_rows_per_s
+    );
+}
+
+impl Machine {
+    fn this() -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let after = |text: &str, name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|rest| rest.trim_matches([' ', '\t', ':']).to_owned()).unwrap_or_default()
+        };
+        let kib = after(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0.0);
+        let load = read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok());
+        Self {
+            cpu: after(&read("/proc/cpuinfo"), "model name"),
+            cores: std::thread::available_parallelism().map_or(1, Into::into),
+            memory_gib: kib / f64::from(1 << 20),
+            load_before: load.unwrap_or_default(),
+        }
+    }
+}
