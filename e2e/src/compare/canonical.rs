@@ -81,7 +81,9 @@ pub(super) fn expression(column: &SourceColumn, data_type: &DeltaType) -> Result
     let quoted = format!("\"{}\"", column.name.replace('"', "\"\""));
     let sql = match (data_type, &column.element) {
         (DeltaType::Primitive(delta), None) => scalar(&column.type_name, column.sized, delta, &quoted),
-        (DeltaType::Nested(Nested::Array { element_type }), Some(element)) => list(element, column.sized, element_type, &quoted),
+        (DeltaType::Nested(Nested::Array { element_type }), Some(element)) => {
+            list(element, column.sized, element_type, &quoted)
+        }
         (DeltaType::Nested(Nested::Struct { .. }), None) if column.type_name == "point" => Some(point(&quoted)),
         _ => None,
     };
@@ -111,9 +113,12 @@ fn scalar(source: &str, sized: bool, delta: &str, x: &str) -> Option<String> {
         ("boolean", "bit") => format!("({x} = B'1')::text"),
         ("binary", "bytea") => format!("encode({x}, 'hex')"),
         ("date", "date") => finite(x, LAST_DAY, FIRST_DAY, &format!("({x} - date '1970-01-01')::text")),
-        ("timestamp_ntz", "timestamp") | ("timestamp", "timestamptz") => {
-            finite(x, LAST_MICROSECOND, FIRST_MICROSECOND, &format!("(extract(epoch FROM {x}) * 1000000)::bigint::text"))
-        }
+        ("timestamp_ntz", "timestamp") | ("timestamp", "timestamptz") => finite(
+            x,
+            LAST_MICROSECOND,
+            FIRST_MICROSECOND,
+            &format!("(extract(epoch FROM {x}) * 1000000)::bigint::text"),
+        ),
         (decimal, "numeric") if sized && decimal.starts_with("decimal") => format!("({x})::text"),
         (decimal, "money") if decimal.starts_with("decimal") => format!("({x})::numeric::text"),
         ("string", text) => text_of(text, sized, x)?,
@@ -136,8 +141,8 @@ fn finite(x: &str, last: i64, first: i64, sql: &str) -> String {
 /// How a type looks that has no counterpart in Delta. Types that have one must not become text.
 fn text_of(source: &str, sized: bool, x: &str) -> Option<String> {
     let sql = match source {
-        "bool" | "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "date" | "timestamp" | "timestamptz" | "bytea"
-        | "money" | "point" => return None,
+        "bool" | "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "date" | "timestamp" | "timestamptz"
+        | "bytea" | "money" | "point" => return None,
         // A cast to text would drop the blanks that pad a char(n).
         "bpchar" => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
         // Beyond 38 digits the scale is that of the column; without a declared scale trailing zeros are not sent.
@@ -159,7 +164,9 @@ fn iso_interval(x: &str) -> String {
     let part = |field: &str| format!("trim_scale(extract({field} FROM {x}))");
     let [year, month, day] = ["year", "month", "day"].map(part);
     let [hour, minute, second] = ["hour", "minute", "second"].map(part);
-    format!("'P' || {year} || 'Y' || {month} || 'M' || {day} || 'DT' || {hour} || 'H' || {minute} || 'M' || {second} || 'S'")
+    format!(
+        "'P' || {year} || 'Y' || {month} || 'M' || {day} || 'DT' || {hour} || 'H' || {minute} || 'M' || {second} || 'S'"
+    )
 }
 
 #[cfg(test)]
@@ -198,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_type_that_a_source_column_cannot_become_is_named() {
-        let column = SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, sized: false, key: Some(0) };
+        let column =
+            SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, sized: false, key: Some(0) };
         let problem = expression(&column, &DeltaType::Primitive("date".into())).unwrap_err();
         assert_eq!(problem, "column id of type int8 must not become date");
     }
