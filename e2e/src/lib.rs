@@ -4,3 +4,4 @@ pub mod compare;
 pub mod oracle;
 pub mod shop;
 pub mod stack;
+pub mod types_table;

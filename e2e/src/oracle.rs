@@ -23,20 +23,19 @@ use process::{Process, Request};
 /// Why a table could not be read independently.
 #[derive(Debug, Error)]
 pub enum OracleError {
-    /// Maven or Java is not there.
-    #[error(
-        "cannot run `{program}`, which builds and runs the oracle; on Debian: apt-get install maven openjdk-17-jdk-headless"
-    )]
-    ProgramMissing {
-        /// The program that could not be started.
-        program: &'static str,
+    /// What the program stands on could not be fetched.
+    #[error("cannot fetch what the oracle stands on")]
+    Fetch(#[source] anyhow::Error),
+    /// Java is not there.
+    #[error("cannot run `java`, which the oracle needs; on Debian: apt-get install default-jre-headless")]
+    NoJava {
         /// What the operating system said.
         #[source]
         source: std::io::Error,
     },
-    /// Maven ended with an error.
-    #[error("building the oracle with Maven failed: {0}")]
-    Build(String),
+    /// The program and its libraries do not fit together.
+    #[error("cannot compile the oracle: {0}")]
+    Compile(String),
     /// The cache directory or a copy of a table could not be written, or the JVM's pipe broke.
     #[error("the oracle cannot {what}")]
     Io {
@@ -86,7 +85,7 @@ pub struct Oracle {
 impl Oracle {
     /// Builds the program if the cache does not have it yet, and starts its JVM.
     pub async fn start() -> Result<Self, OracleError> {
-        let process = blocking(|| Process::start(&build::program()?)).await?;
+        let process = blocking(|| Process::start(&build::class_path()?)).await?;
         Ok(Self { process: Arc::new(Mutex::new(process)), copies: Arc::new(Copies::new()?) })
     }
 

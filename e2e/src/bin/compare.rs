@@ -1,10 +1,11 @@
 //! Compares tables of a Postgres with Delta tables, row by row, and says what differs.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tributary_e2e::compare::{TablePair, equal, wait_until_equal};
+use tributary_e2e::compare::{TablePair, Verdict, equal, wait_until_equal};
 use tributary_e2e::oracle::{Oracle, TableLocation};
 
 /// Compares tables of a Postgres with Delta tables, row by row, through a reader that shares no code with the replicator.
@@ -30,19 +31,28 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let (client, connection) = tokio_postgres::connect(&arguments.postgres, tokio_postgres::NoTls)
-        .await
-        .context("cannot connect to Postgres")?;
+async fn main() -> ExitCode {
+    match compare(Arguments::parse()).await {
+        Ok(verdict) => {
+            println!("{verdict}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn compare(arguments: Arguments) -> Result<Verdict> {
+    let connected = tokio_postgres::connect(&arguments.postgres, tokio_postgres::NoTls).await;
+    let (client, connection) = connected.context("cannot connect to Postgres")?;
     tokio::spawn(connection);
     let oracle = Oracle::start().await?;
     let location = |uri: &str| TableLocation::new(uri, arguments.options.clone());
     let tables: Vec<_> = arguments.tables.iter().map(|(name, uri)| TablePair::new(name, location(uri))).collect();
-    let verdict = match arguments.wait {
+    Ok(match arguments.wait {
         0 => equal(&client, &oracle, &tables).await?,
         seconds => wait_until_equal(&client, &oracle, &tables, Duration::from_secs(seconds)).await?,
-    };
-    println!("{verdict}");
-    Ok(())
+    })
 }

@@ -3,12 +3,18 @@
 //! The Postgres side is brought to it by SQL, which depends on the source's type and on the type that Delta gave it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::postgres::SourceColumn;
 use crate::oracle::{DeltaType, Nested};
+
+/// The text of a JSON object of texts with its keys in order: an hstore has no order of its own.
+pub(super) fn sorted_object(text: &str) -> String {
+    let object: Result<BTreeMap<String, Option<String>>, _> = serde_json::from_str(text);
+    object.ok().and_then(|object| serde_json::to_string(&object).ok()).unwrap_or_else(|| text.to_owned())
+}
 
 /// The canonical text of a Delta value; `None` for null.
 pub(super) fn canonical_text<'a>(data_type: &DeltaType, value: &'a Value) -> Option<Cow<'a, str>> {
@@ -69,68 +75,98 @@ fn canonical_value(data_type: &DeltaType, value: &Value) -> Value {
     }
 }
 
-/// The SQL that gives a source column in the form in which the oracle prints the Delta type.
+/// The SQL that gives a source column in the form in which the oracle prints the Delta type. The rules for what Delta
+/// cannot hold are those of docs/types.md.
 pub(super) fn expression(column: &SourceColumn, data_type: &DeltaType) -> Result<String, String> {
     let quoted = format!("\"{}\"", column.name.replace('"', "\"\""));
     let sql = match (data_type, &column.element) {
-        (DeltaType::Primitive(delta), _) => scalar(&column.type_name, delta, &quoted),
-        (DeltaType::Nested(Nested::Array { element_type }), Some(element)) => list(element, element_type, &quoted),
-        (DeltaType::Nested(Nested::Map { .. }), None) if column.type_name == "hstore" => Some(hstore_entries(&quoted)),
+        (DeltaType::Primitive(delta), None) => scalar(&column.type_name, column.sized, delta, &quoted),
+        (DeltaType::Nested(Nested::Array { element_type }), Some(element)) => {
+            list(element, column.sized, element_type, &quoted)
+        }
+        (DeltaType::Nested(Nested::Struct { .. }), None) if column.type_name == "point" => Some(point(&quoted)),
         _ => None,
     };
-    sql.ok_or_else(|| format!("column {} of type {} cannot become {data_type}", column.name, column.type_name))
+    sql.ok_or_else(|| format!("column {} of type {} must not become {data_type}", column.name, column.type_name))
 }
 
-fn list(element: &str, element_type: &DeltaType, x: &str) -> Option<String> {
+fn list(element: &str, sized: bool, element_type: &DeltaType, x: &str) -> Option<String> {
     let DeltaType::Primitive(delta) = element_type else { return None };
-    let item = scalar(element, delta, "u.e")?;
+    let item = scalar(element, sized, delta, "u.e")?;
     let items = format!("SELECT {item} FROM unnest({x}) WITH ORDINALITY AS u(e, o) ORDER BY u.o");
     Some(format!("CASE WHEN {x} IS NOT NULL THEN array_to_json(ARRAY({items}))::text END"))
 }
 
-fn hstore_entries(x: &str) -> String {
-    let entries = format!("SELECT json_agg(json_build_array(u.key, u.value)) FROM each({x}) AS u");
-    format!("CASE WHEN {x} IS NOT NULL THEN coalesce(({entries}), '[]')::text END")
+fn point(x: &str) -> String {
+    format!("CASE WHEN {x} IS NOT NULL THEN json_build_object('x', ({x})[0]::text, 'y', ({x})[1]::text)::text END")
 }
 
-/// What can become what. A pair that is not here is a mistake in the Delta table's schema.
-fn scalar(source: &str, delta: &str, x: &str) -> Option<String> {
+/// What becomes what. A pair that is not here is a mistake in the Delta table's schema.
+fn scalar(source: &str, sized: bool, delta: &str, x: &str) -> Option<String> {
     let sql = match (delta, source) {
-        ("string", "bytea") => return None,
-        // A cast to text would drop the blanks that pad a char(n).
-        ("string", "bpchar") => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
-        ("string", _) | ("boolean", "bool") | ("float", "float4") | ("double", "float4" | "float8") => {
-            format!("({x})::text")
-        }
-        ("boolean", "bit") => format!("(({x}) = B'1')::text"),
-        ("short" | "integer" | "long", "int2" | "int4" | "int8") => format!("({x})::text"),
-        ("long", "oid") => format!("({x})::text"),
-        ("long", "time" | "interval") => microseconds(x),
-        ("date", "date") => bounded(x, "date", &format!("{x} - date '1970-01-01'")),
-        ("timestamp_ntz", "timestamp") => bounded(x, "timestamp", &microseconds(x)),
-        ("timestamp", "timestamptz") => bounded(x, "timestamptz", &microseconds(x)),
+        ("boolean", "bool")
+        | ("short", "int2")
+        | ("integer", "int4")
+        | ("long", "int8" | "oid")
+        | ("float", "float4")
+        | ("double", "float8") => format!("({x})::text"),
+        ("boolean", "bit") => format!("({x} = B'1')::text"),
         ("binary", "bytea") => format!("encode({x}, 'hex')"),
-        (decimal, "numeric" | "money") if decimal.starts_with("decimal") => finite_numeric(x),
+        ("date", "date") => finite(x, LAST_DAY, FIRST_DAY, &format!("({x} - date '1970-01-01')::text")),
+        ("timestamp_ntz", "timestamp") | ("timestamp", "timestamptz") => finite(
+            x,
+            LAST_MICROSECOND,
+            FIRST_MICROSECOND,
+            &format!("(extract(epoch FROM {x}) * 1000000)::bigint::text"),
+        ),
+        (decimal, "numeric") if sized && decimal.starts_with("decimal") => format!("({x})::text"),
+        (decimal, "money") if decimal.starts_with("decimal") => format!("({x})::numeric::text"),
+        ("string", text) => text_of(text, sized, x)?,
         _ => return None,
     };
     Some(sql)
 }
 
-fn microseconds(x: &str) -> String {
-    format!("(extract(epoch FROM {x}) * 1000000)::bigint::text")
+/// The days of 9999-12-31 and 0001-01-01, which stand for the infinities.
+const LAST_DAY: i64 = 2_932_896;
+const FIRST_DAY: i64 = -719_162;
+/// The last and the first microsecond of these days.
+const LAST_MICROSECOND: i64 = 253_402_300_799_999_999;
+const FIRST_MICROSECOND: i64 = -62_135_596_800_000_000;
+
+fn finite(x: &str, last: i64, first: i64, sql: &str) -> String {
+    format!("CASE WHEN {x} = 'infinity' THEN '{last}' WHEN {x} = '-infinity' THEN '{first}' ELSE {sql} END")
 }
 
-/// Delta's dates and timestamps go from year 1 to 9999; what is outside, infinities included, is null there.
-fn bounded(x: &str, source: &str, sql: &str) -> String {
-    let mut text = format!("CASE WHEN {x} >= {source} '0001-01-01' AND {x} < {source} '10000-01-01' THEN ");
-    // A String takes whatever is written to it.
-    let _ = write!(text, "({sql})::text END");
-    text
+/// How a type looks that has no counterpart in Delta. Types that have one must not become text.
+fn text_of(source: &str, sized: bool, x: &str) -> Option<String> {
+    let sql = match source {
+        "bool" | "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "date" | "timestamp" | "timestamptz"
+        | "bytea" | "money" | "point" => return None,
+        // A cast to text would drop the blanks that pad a char(n).
+        "bpchar" => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
+        // Beyond 38 digits the scale is that of the column; without a declared scale trailing zeros are not sent.
+        "numeric" if !sized => format!("trim_scale({x})::text"),
+        "time" => format!("to_char(({x})::interval, 'HH24:MI:SS.US')"),
+        "timetz" => {
+            let time = format!("to_char((({x}) AT TIME ZONE 'UTC')::time::interval, 'HH24:MI:SS.US')");
+            format!("rtrim(rtrim({time}, '0'), '.') || 'Z'")
+        }
+        "interval" => iso_interval(x),
+        "hstore" => format!("hstore_to_json({x})::text"),
+        _ => format!("({x})::text"),
+    };
+    Some(sql)
 }
 
-/// A decimal has no NaN and no infinity; they are null there.
-fn finite_numeric(x: &str) -> String {
-    format!("CASE WHEN ({x})::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN ({x})::numeric::text END")
+/// Every part of an interval, also those that are zero: `P0Y0M2DT0H0M1.5S`.
+fn iso_interval(x: &str) -> String {
+    let part = |field: &str| format!("trim_scale(extract({field} FROM {x}))");
+    let [year, month, day] = ["year", "month", "day"].map(part);
+    let [hour, minute, second] = ["hour", "minute", "second"].map(part);
+    format!(
+        "'P' || {year} || 'Y' || {month} || 'M' || {day} || 'DT' || {hour} || 'H' || {minute} || 'M' || {second} || 'S'"
+    )
 }
 
 #[cfg(test)]
@@ -169,8 +205,9 @@ mod tests {
 
     #[test]
     fn a_type_that_a_source_column_cannot_become_is_named() {
-        let column = SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, key: Some(0) };
+        let column =
+            SourceColumn { name: "id".into(), type_name: "int8".into(), element: None, sized: false, key: Some(0) };
         let problem = expression(&column, &DeltaType::Primitive("date".into())).unwrap_err();
-        assert_eq!(problem, "column id of type int8 cannot become date");
+        assert_eq!(problem, "column id of type int8 must not become date");
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct SourceColumn {
     pub(super) type_name: String,
     /// The catalog's name of the element type, for an array.
     pub(super) element: Option<String>,
+    /// Whether the type was declared with a length or precision.
+    pub(super) sized: bool,
     /// The position in the primary key, from 0.
     pub(super) key: Option<usize>,
 }
@@ -26,6 +28,7 @@ pub(super) struct SourceTable {
 // Generated columns are left out because logical decoding (up to PostgreSQL 17) does not send them.
 const COLUMNS: &str = "
     SELECT a.attname::text, t.typname::text, e.typname::text,
+           a.atttypmod <> -1,
            (array_position(i.indkey::int2[], a.attnum) - array_lower(i.indkey::int2[], 1))::int
     FROM pg_attribute a
     JOIN pg_type own ON own.oid = a.atttypid
@@ -39,9 +42,9 @@ impl SourceTable {
     pub(super) async fn describe(pg: &Client, table: &str) -> Result<Self, CompareError> {
         let rows = pg.query(COLUMNS, &[&table]).await.map_err(|e| failed(table, e))?;
         let column = |row: &Row| {
-            let key: Option<i32> = row.get(3);
+            let key: Option<i32> = row.get(4);
             let key = key.and_then(|position| usize::try_from(position).ok());
-            SourceColumn { name: row.get(0), type_name: row.get(1), element: row.get(2), key }
+            SourceColumn { name: row.get(0), type_name: row.get(1), element: row.get(2), sized: row.get(3), key }
         };
         let columns: Vec<_> = rows.iter().map(column).collect();
         if columns.iter().all(|column| column.key.is_none()) {

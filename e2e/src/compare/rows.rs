@@ -24,6 +24,8 @@ pub(super) struct Layout {
 pub(super) struct LayoutColumn {
     pub(super) name: String,
     pub(super) sql: String,
+    /// An hstore, which arrives as a JSON object of any order.
+    unordered: bool,
     delta_index: usize,
     delta_type: DeltaType,
 }
@@ -40,8 +42,8 @@ impl Layout {
             let delta_type = target.columns[delta_index].data_type.clone();
             match canonical::expression(column, &delta_type) {
                 Ok(sql) => {
-                    let name = column.name.clone();
-                    columns.push((column.key, LayoutColumn { name, sql, delta_index, delta_type }));
+                    let (name, unordered) = (column.name.clone(), column.type_name == "hstore");
+                    columns.push((column.key, LayoutColumn { name, sql, unordered, delta_index, delta_type }));
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -60,6 +62,7 @@ impl Layout {
         self.text(|index, column, text| {
             let value: Option<&str> = row.get(index);
             match value {
+                Some(value) if column.unordered => text.push_str(&canonical::sorted_object(value)),
                 Some(value) => canonical::push_source(text, &column.delta_type, value),
                 None => return false,
             }
@@ -70,7 +73,12 @@ impl Layout {
     fn delta_text(&self, row: &DeltaRow) -> (String, usize) {
         self.text(|_, column, text| {
             let value = canonical_text(&column.delta_type, &row[column.delta_index]);
-            value.inspect(|value| text.push_str(value)).is_some()
+            match value {
+                Some(value) if column.unordered => text.push_str(&canonical::sorted_object(&value)),
+                Some(value) => text.push_str(&value),
+                None => return false,
+            }
+            true
         })
     }
 

@@ -1,82 +1,79 @@
-//! Builds the Java program with Maven, once per version of its sources, into the cache directory.
+//! Fetches what the Java program stands on and compiles it, once per version of its sources, into the cache.
 
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::OracleError;
+use crate::stack::maven_set;
 
-const SOURCES: [(&str, &str); 3] = [
-    ("pom.xml", include_str!("../../oracle/pom.xml")),
-    (
-        "src/main/java/dev/tributary/oracle/Oracle.java",
-        include_str!("../../oracle/src/main/java/dev/tributary/oracle/Oracle.java"),
-    ),
-    (
-        "src/main/java/dev/tributary/oracle/Values.java",
-        include_str!("../../oracle/src/main/java/dev/tributary/oracle/Values.java"),
-    ),
+const POM: &str = include_str!("../../oracle/pom.xml");
+const SOURCES: [(&str, &str); 2] = [
+    ("Oracle.java", include_str!("../../oracle/src/dev/tributary/oracle/Oracle.java")),
+    ("Values.java", include_str!("../../oracle/src/dev/tributary/oracle/Values.java")),
 ];
+const COMPILER: &str = "org.eclipse.jdt.internal.compiler.batch.Main";
 
-/// The directory with the program's jars; built on first use. Processes that come at the same time build it once.
-pub(super) fn program() -> Result<PathBuf, OracleError> {
-    let cache = cache_dir();
-    let jars = cache.join(format!("oracle-{:016x}", sources_hash()));
-    create_dir(&cache)?;
-    let lock = File::create(cache.join("oracle.lock")).map_err(|e| io("create its lock file", e))?;
-    lock.lock().map_err(|e| io("lock its lock file", e))?;
-    if !jars.exists() {
-        build(&cache.join("oracle.building"), &jars)?;
+/// The class path of the program. Blocks while it is made.
+pub(super) fn class_path() -> Result<OsString, OracleError> {
+    let set = maven_set("oracle", "the independent Delta reader (about 80 MB)", POM).map_err(OracleError::Fetch)?;
+    let libs = set.join("libs").join("*");
+    let source_text: String = SOURCES.iter().map(|(_, text)| *text).collect();
+    let classes = set.join(format!("classes-{:016x}", xxh3_64(source_text.as_bytes())));
+    if !classes.exists() {
+        compile(&libs, &set, &classes)?;
     }
-    Ok(jars)
+    Ok([classes.as_os_str(), libs.as_os_str()].join(":".as_ref()))
 }
 
-/// `$TRIBUTARY_CACHE`, by default `~/.cache/tributary`.
-fn cache_dir() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/tributary");
-    std::env::var_os("TRIBUTARY_CACHE").map_or_else(home, PathBuf::from)
-}
-
-fn sources_hash() -> u64 {
-    let mut hasher = DefaultHasher::new();
-    SOURCES.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Builds beside the target and renames, so that what exists is whole.
-fn build(work: &Path, jars: &Path) -> Result<(), OracleError> {
-    tracing::info!("building the independent Delta reader with Maven (about 80 MB to fetch the first time)");
-    if work.exists() {
-        fs::remove_dir_all(work).map_err(|e| io("remove an unfinished build", e))?;
+/// Compiles aside and renames, so that what exists is whole. Of processes that come at the same time, the first wins.
+fn compile(libs: &Path, set: &Path, classes: &Path) -> Result<(), OracleError> {
+    let failed = |source| OracleError::Io { what: "write its program to the cache".to_owned(), source };
+    let work = tempfile::tempdir_in(set).map_err(failed)?;
+    let sources = write_sources(work.path()).map_err(failed)?;
+    let output = work.path().join("classes");
+    run_compiler(libs, &sources, &output)?;
+    match fs::rename(&output, classes) {
+        Err(_) if classes.exists() => Ok(()),
+        renamed => renamed.map_err(failed),
     }
-    for (name, text) in SOURCES {
-        let file = work.join(name);
-        create_dir(file.parent().unwrap_or(work))?;
-        fs::write(&file, text).map_err(|e| io("write its sources", e))?;
-    }
-    run_maven(work)?;
-    fs::rename(work.join("target"), jars).map_err(|e| io("move its build into place", e))?;
-    fs::remove_dir_all(work).map_err(|e| io("remove its build directory", e))
 }
 
-fn run_maven(work: &Path) -> Result<(), OracleError> {
-    let output = Command::new("mvn")
-        .args(["--batch-mode", "--quiet", "package"])
-        .current_dir(work)
+fn write_sources(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let write = |(name, text): &(&str, &str)| {
+        let path = folder.join(name);
+        fs::write(&path, text).map(|()| path)
+    };
+    SOURCES.iter().map(write).collect()
+}
+
+fn run_compiler(libs: &Path, sources: &[PathBuf], output: &Path) -> Result<(), OracleError> {
+    let printed = Command::new("java")
+        .arg("-cp")
+        .arg(libs)
+        .args([COMPILER, "-17", "-encoding", "UTF-8", "-proc:none", "-d"])
+        .arg(output)
+        .args(sources)
         .output()
-        .map_err(|source| OracleError::ProgramMissing { program: "mvn", source })?;
-    if output.status.success() {
+        .map_err(|source| OracleError::NoJava { source })?;
+    if printed.status.success() {
         return Ok(());
     }
-    let text = [output.stdout, output.stderr].concat();
-    Err(OracleError::Build(String::from_utf8_lossy(&text).into_owned()))
+    Err(OracleError::Compile(String::from_utf8_lossy(&printed.stderr).into_owned()))
 }
 
-fn create_dir(path: &Path) -> Result<(), OracleError> {
-    fs::create_dir_all(path).map_err(|e| io(&format!("create {}", path.display()), e))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn io(what: &str, source: std::io::Error) -> OracleError {
-    OracleError::Io { what: what.to_string(), source }
+    #[test]
+    fn the_program_compiles_with_what_its_pom_names() {
+        let class_path = class_path().unwrap();
+        let classes = class_path.to_str().unwrap().split(':').next().unwrap().to_owned();
+        assert!(Path::new(&classes).join("dev/tributary/oracle/Oracle.class").exists());
+    }
 }

@@ -1,5 +1,6 @@
 //! The JVM and its line protocol: a request is a line, an answer is a header line, a line per row, and a closing line.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -32,16 +33,16 @@ enum Closing {
 }
 
 impl Process {
-    /// Starts the program whose jars are in a directory.
-    pub(super) fn start(jars: &Path) -> Result<Self, OracleError> {
+    /// Starts the program that is on this class path.
+    pub(super) fn start(class_path: &OsStr) -> Result<Self, OracleError> {
         let mut child = Command::new("java")
-            .args(["-XX:+UseSerialGC", "-Xmx1g", "-Dfile.encoding=UTF-8", "-cp"])
-            .arg(jars.join("*"))
+            .args(["-XX:+UseSerialGC", "-Xmx1g", "-XX:-UsePerfData", "-cp"])
+            .arg(class_path)
             .arg("dev.tributary.oracle.Oracle")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|source| OracleError::ProgramMissing { program: "java", source })?;
+            .map_err(|source| OracleError::NoJava { source })?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(OracleError::Answer("the JVM has no pipes".to_string()));
         };
