@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod oracle;
+pub mod pipeline;
 pub mod shop;
 pub mod stack;
 pub mod types_table;

@@ -35,16 +35,17 @@ pub use gate::{Gate, GateMode};
 pub use kafka::{SCRAM_PASSWORD, SCRAM_USER};
 pub use options::{Lifetime, PortChoice, StackOptions};
 pub use part::Part;
+pub(crate) use ports::free_port;
 pub use postgres::{POSTGRES_PASSWORD, POSTGRES_USER};
 pub use probe::probe;
 pub use process::ProcessId;
+pub(crate) use process::{Process, Program, log_end};
 pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
 pub use state::{StackState, log_path, stop_detached};
 pub use tls::TlsFiles;
 
 use directory::Directory;
 use ports::PortClaims;
-use process::Process;
 use setup::Setup;
 
 /// A running stack, which owns its processes: they end when it is dropped, or when the program that holds it dies.

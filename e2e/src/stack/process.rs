@@ -37,7 +37,7 @@ impl ProcessId {
     }
 
     /// Sends a signal if the process is still this one.
-    pub(super) fn signal(self, signal: Signal) {
+    pub(crate) fn signal(self, signal: Signal) {
         if self.is_alive()
             && let Some(pid) = Pid::from_raw(self.pid)
         {
@@ -76,17 +76,17 @@ fn parse_start_time(stat: &str) -> Option<u64> {
 
 /// What to run, and as whom.
 #[derive(Clone, Debug)]
-pub(super) struct Program {
-    pub(super) path: PathBuf,
-    pub(super) arguments: Vec<OsString>,
-    pub(super) environment: Vec<(&'static str, OsString)>,
-    pub(super) directory: PathBuf,
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, OsString)>,
+    pub(crate) directory: PathBuf,
     /// Another user to run as; only root can.
-    pub(super) user: Option<&'static str>,
+    pub(crate) user: Option<&'static str>,
     /// Where its output goes, appended.
-    pub(super) log: PathBuf,
+    pub(crate) log: PathBuf,
     /// The signal that ends it at once.
-    pub(super) kill_signal: Signal,
+    pub(crate) kill_signal: Signal,
 }
 
 impl Program {
@@ -122,14 +122,14 @@ impl Program {
 
 /// A process of this program's own.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     id: ProcessId,
     kill_signal: Signal,
 }
 
 impl Process {
-    pub(super) fn start(program: &Program, lifetime: Lifetime) -> anyhow::Result<Self> {
+    pub(crate) fn start(program: &Program, lifetime: Lifetime) -> anyhow::Result<Self> {
         let child = spawn(program.command(lifetime)?);
         let mut child = child.with_context(|| format!("cannot run {}", program.path.display()))?;
         match ProcessId::of(child.id()) {
@@ -141,17 +141,17 @@ impl Process {
         }
     }
 
-    pub(super) fn id(&self) -> ProcessId {
+    pub(crate) fn id(&self) -> ProcessId {
         self.id
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Ends it at once and waits until it is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if self.ended().is_some() {
             return;
         }
@@ -193,7 +193,7 @@ fn spawn(command: Command) -> anyhow::Result<Child> {
 }
 
 /// The last lines of a log, for an error message.
-pub(super) fn log_end(path: &Path) -> String {
+pub(crate) fn log_end(path: &Path) -> String {
     match tail(path) {
         Ok(text) if text.is_empty() => format!("its log {} is empty", path.display()),
         Ok(text) => format!("the end of its log {}:\n{}", path.display(), last_lines(&text, 30)),
