@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod demo;
 pub mod oracle;
+pub mod pipeline;
 pub mod shop;
 pub mod stack;
 pub mod types_table;

@@ -6,6 +6,7 @@ mod workload;
 
 use tokio_postgres::{Client, Error};
 
+pub use random::Random;
 pub use workload::{Counts, Workload};
 
 /// The shop's tables, as `schema.table`.

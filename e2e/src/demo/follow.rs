@@ -109,12 +109,9 @@ pub(super) async fn catch_up(watch: &mut Watch<'_>, counts: &Counts, screen: &mu
     watch.until_at(position).await?;
     let caught_up = committed.elapsed();
     let seen = watch.look().await?;
-    let lines = [vec![headline_of_all(counts), String::new()], view::live_lines(&seen.lines)];
-    screen.last(&lines.concat());
-    screen.note(&format!(
-        "the workload has ended; its last transaction was in all Delta tables {} later",
-        span(caught_up)
-    ));
+    screen.last(&view::total_lines(&seen.lines));
+    screen.note(&in_words(counts));
+    screen.note(&format!("the last transaction was in all Delta tables {} after its commit", span(caught_up)));
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl TableLocation {
     }
 
     /// The store that holds the table, and the table's folder in it.
-    pub(super) fn store(&self) -> Result<(Box<dyn ObjectStore>, object_store::path::Path), OracleError> {
+    pub(crate) fn store(&self) -> Result<(Box<dyn ObjectStore>, object_store::path::Path), OracleError> {
         let address = |reason: String| OracleError::Address { uri: self.uri.clone(), reason };
         let url = Url::parse(&self.uri).map_err(|e| address(e.to_string()))?;
         object_store::parse_url_opts(&url, self.options.clone()).map_err(|e| address(e.to_string()))

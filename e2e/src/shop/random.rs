@@ -1,9 +1,11 @@
 //! A small pseudo-random generator (`SplitMix64`), so that a seed gives the same workload everywhere and for ever.
 
-pub(super) struct Random(u64);
+/// A stream of numbers that follows from its seed.
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The stream of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -16,12 +18,12 @@ impl Random {
     }
 
     /// A number from 0 to below `end`, which must not be 0.
-    pub(super) fn below(&mut self, end: i64) -> i64 {
+    pub fn below(&mut self, end: i64) -> i64 {
         (self.next() % end.unsigned_abs()) as i64
     }
 
     /// True once in `n` times.
-    pub(super) fn one_in(&mut self, n: i64) -> bool {
+    pub fn one_in(&mut self, n: i64) -> bool {
         self.below(n) == 0
     }
 }

@@ -29,6 +29,10 @@ pub enum GateMode {
     Silent,
     /// Each request is answered with `503 Service Unavailable`.
     Unavailable,
+    /// Each request is answered with `403 Forbidden`, in the words of S3.
+    Forbidden,
+    /// Each request is answered with `404 Not Found`, in the words of a registry that does not know a schema.
+    NotFound,
 }
 
 impl Gate {
@@ -93,7 +97,9 @@ async fn handle(client: TcpStream, target: SocketAddr, mode: GateMode, mut watch
     let served = async {
         match mode {
             GateMode::Open => forward(client, target).await,
-            GateMode::Unavailable => answer_unavailable(client).await,
+            GateMode::Unavailable => answer(client, "503 Service Unavailable", "").await,
+            GateMode::Forbidden => answer(client, "403 Forbidden", ACCESS_DENIED).await,
+            GateMode::NotFound => answer(client, "404 Not Found", SCHEMA_NOT_FOUND).await,
             GateMode::Silent | GateMode::Refused => {
                 let _client = client;
                 std::future::pending().await
@@ -112,13 +118,18 @@ async fn forward(mut client: TcpStream, target: SocketAddr) -> std::io::Result<(
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 
-async fn answer_unavailable(mut client: TcpStream) -> std::io::Result<()> {
+const ACCESS_DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+    <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+const SCHEMA_NOT_FOUND: &str = "{\"error_code\": 40403, \"message\": \"Schema not found\"}";
+
+async fn answer(mut client: TcpStream, status: &str, body: &str) -> std::io::Result<()> {
     let mut sink = vec![0; 64 * 1024];
     if client.read(&mut sink).await? == 0 {
         return Ok(());
     }
-    let answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    client.write_all(answer.as_bytes()).await?;
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    client.write_all(head.as_bytes()).await?;
+    client.write_all(body.as_bytes()).await?;
     client.shutdown().await?;
     // The rest of the request is read: closing before would reset the connection, and the answer might be lost.
     while client.read(&mut sink).await? > 0 {}

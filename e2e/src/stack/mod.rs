@@ -43,7 +43,7 @@ pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
 pub use state::{StackState, stop_detached};
 pub use tls::TlsFiles;
 
-pub(crate) use ports::{PortClaims, claim_one};
+pub(crate) use ports::{PortClaims, claim_one, free_port};
 pub(crate) use process::{Process, Program, log_end};
 
 use directory::Directory;

@@ -38,6 +38,11 @@ pub(super) fn claim(bind: IpAddr, choice: PortChoice) -> anyhow::Result<(Address
     Ok((addresses, PortClaims { _locks: locks }))
 }
 
+/// One free port, for a program that does not belong to a stack. It is not claimed, but nothing else looks for it soon.
+pub(crate) fn free_port(bind: IpAddr) -> anyhow::Result<u16> {
+    Chooser::new(bind, PortChoice::Free).next().map(|(port, _)| port)
+}
+
 /// A port for one more server beside a stack, and the claim on it.
 pub(crate) fn claim_one(bind: IpAddr, choice: PortChoice) -> anyhow::Result<(u16, PortClaims)> {
     let (port, lock) = Chooser::new(bind, choice).next()?;

@@ -1,0 +1,45 @@
+//! What `/tables` says, read as a client of it would.
+
+use serde::Deserialize;
+
+/// One table, as the replicator reports it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableView {
+    /// The table as `schema.table`.
+    pub name: String,
+    /// What is happening to it.
+    pub phase: Phase,
+    /// Live rows of the Delta table.
+    pub rows: Option<u64>,
+    /// The last position of the source that was applied.
+    pub position: Option<String>,
+    /// How old what is known to be complete is.
+    pub lag_seconds: Option<f64>,
+    /// Messages that were not applied yet.
+    pub lag_messages: Option<u64>,
+    /// Version of the Delta table.
+    pub delta_version: Option<u64>,
+    /// Commits of the process.
+    pub commits: u64,
+    /// What is waited for, or what went wrong and what to do.
+    pub message: Option<String>,
+    /// What a person should know although it works.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// What is happening to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Phase {
+    /// Something it needs is not there yet.
+    Waiting,
+    /// The rows that the source already had are being copied.
+    Snapshotting,
+    /// Changes are followed.
+    Streaming,
+    /// A commit did not succeed and is tried again.
+    Retrying,
+    /// It stopped and needs somebody.
+    Failed,
+}

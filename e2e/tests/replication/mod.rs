@@ -1,0 +1,10 @@
+//! The whole path: whatever happens to the replicator, its Delta tables equal the tables of the source.
+
+mod columns;
+mod crashes;
+mod equality;
+mod freshness;
+mod memory;
+mod replay;
+mod second_writer;
+mod shutdown;

@@ -1,0 +1,88 @@
+//! Events that come again, as after a restart of the connector, change nothing.
+
+use tributary_e2e::pipeline::{EventFormat, PipelineOptions};
+use tributary_e2e::shop::{self, Workload};
+
+use crate::shared::Bench;
+
+const REPLAYED: i64 = 300;
+
+#[tokio::test]
+async fn a_replayed_suffix_changes_nothing_and_makes_no_commit() {
+    for format in [EventFormat::Json, EventFormat::Avro] {
+        a_replayed_suffix_changes_nothing(format).await;
+    }
+}
+
+async fn a_replayed_suffix_changes_nothing(format: EventFormat) {
+    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES).format(format)).await;
+    shop::create(bench.pipeline.source()).await.unwrap();
+    shop::seed(bench.pipeline.source(), 1000).await.unwrap();
+    bench.pipeline.start().await.unwrap();
+    bench.until_equal(&shop::TABLES).await;
+    let mut workload = Workload::new(3, 0);
+    println!("{}", workload.run(bench.pipeline.source(), 800).await.unwrap());
+    bench.until_equal(&shop::TABLES).await;
+
+    let before = versions(&bench).await;
+    replay(&bench).await;
+    touch_every_table(&bench).await;
+    assert_eq!(versions(&bench).await, before.map(|version| version + 1), "a replay made commits");
+
+    // The next start reads the copies that no commit has passed yet.
+    replay(&bench).await;
+    bench.pipeline.restart().unwrap();
+    touch_every_table(&bench).await;
+    assert_eq!(versions(&bench).await, before.map(|version| version + 2), "a replay made commits");
+    workload.run(bench.pipeline.source(), 300).await.unwrap();
+    bench.until_equal(&shop::TABLES).await;
+}
+
+/// Appends copies of the last messages of each topic.
+async fn replay(bench: &Bench) {
+    for table in shop::TABLES {
+        let topic = bench.pipeline.topic(table).unwrap();
+        let messages = bench.pipeline.stack().last_messages(&topic, REPLAYED).await.unwrap();
+        assert!(!messages.is_empty());
+        bench.pipeline.stack().produce_again(messages).await.unwrap();
+    }
+}
+
+/// One new change in each table, behind the copies, and one commit for it.
+async fn touch_every_table(bench: &Bench) {
+    bench.sql("UPDATE users SET name = name || '!' WHERE id = (SELECT min(id) FROM users)").await;
+    bench.sql("UPDATE orders SET quantity = quantity + 1 WHERE id = (SELECT min(id) FROM orders)").await;
+    bench.sql("UPDATE products SET stock = stock + 1 WHERE sku = (SELECT min(sku) FROM products)").await;
+    bench.until_equal(&shop::TABLES).await;
+}
+
+async fn versions(bench: &Bench) -> [u64; 3] {
+    let mut versions = [0; 3];
+    for (version, table) in versions.iter_mut().zip(shop::TABLES) {
+        *version = bench.pipeline.delta_log(table).await.unwrap().version().unwrap();
+    }
+    versions
+}
+
+#[tokio::test]
+async fn a_connector_that_is_restarted_during_a_workload_loses_and_doubles_nothing() {
+    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES)).await;
+    let source = bench.pipeline.session().await.unwrap();
+    shop::create(&source).await.unwrap();
+    shop::seed(&source, 1000).await.unwrap();
+    bench.pipeline.start().await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let workload =
+        tokio::spawn(async move { Workload::new(4, 100).run_while(&source, |_| *stopped.borrow()).await.unwrap() });
+    for _ in 0..3 {
+        let before = bench.pipeline.table("public.orders").await.ok().and_then(|table| table.delta_version);
+        let moved = |tables: &[tributary_e2e::pipeline::TableView]| {
+            tables.iter().any(|table| table.name == "public.orders" && table.delta_version > before)
+        };
+        bench.pipeline.wait_until("orders has a new version", moved).await.unwrap();
+        bench.pipeline.stack().restart_connector_task(bench.pipeline.name()).await.unwrap();
+    }
+    stop.send(true).unwrap();
+    println!("{}", workload.await.unwrap());
+    bench.until_equal(&shop::TABLES).await;
+}
