@@ -13,6 +13,7 @@ pub(super) struct Screen {
     terminal: bool,
     steps: usize,
     step: usize,
+    started: Instant,
     step_started: Instant,
     /// Lines that the next ones are drawn over.
     drawn: usize,
@@ -24,7 +25,7 @@ impl Screen {
     pub(super) fn new(steps: usize) -> Self {
         let now = Instant::now();
         let terminal = std::io::stdout().is_terminal();
-        Self { terminal, steps, step: 0, step_started: now, drawn: 0, next_line: now }
+        Self { terminal, steps, step: 0, started: now, step_started: now, drawn: 0, next_line: now }
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -48,6 +49,11 @@ impl Screen {
     /// Ends the step, with how long it took.
     pub(super) fn done(&mut self, what: &str) {
         self.note(&format!("{what} ({})", span(self.step_started.elapsed())));
+    }
+
+    /// How long everything has taken so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Shows how something goes on: on a terminal `lines`, over those that were shown before, and elsewhere now and then
