@@ -65,11 +65,13 @@ impl Watch<'_> {
             let message = table.message.as_deref().unwrap_or("no message");
             anyhow::bail!("the table {} stopped: {message}\n{}", table.name, self.replicator.log_end());
         }
+        // In its first moments the replicator answers, and does not know all tables yet.
+        let unknown = |name: &String| TableState { name: name.clone(), phase: "Waiting".into(), ..TableState::default() };
         let state = |name: &String| {
             let found = answer.iter().find(|table| table.name == *name);
-            found.cloned().with_context(|| format!("the replicator does not know the table {name}"))
+            found.cloned().unwrap_or_else(|| unknown(name))
         };
-        self.tables.iter().map(state).collect()
+        Ok(self.tables.iter().map(state).collect())
     }
 
     /// Waits until each Delta table has the changes up to this position.
