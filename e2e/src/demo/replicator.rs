@@ -23,7 +23,7 @@ pub(super) struct Replicator {
 }
 
 /// What `/tables` says of one table.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TableState {
     pub(super) name: String,

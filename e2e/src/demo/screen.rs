@@ -77,11 +77,8 @@ impl Screen {
     }
 
     fn draw(&mut self, lines: &[String]) {
-        let mut text = String::new();
-        if self.drawn > 0 {
-            // Up to the first of the old lines, and clear from there.
-            text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
-        }
+        // Up to the first of the old lines, and clear from there.
+        let mut text = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
         for line in lines {
             text.push_str("      ");
             text.push_str(line);
