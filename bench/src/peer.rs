@@ -83,9 +83,8 @@ fn merge(folder: &Path, workload: Workload) -> anyhow::Result<Printed> {
         write(&folder.join(format!("rows-{}.parquet", part.start)), &orders)
     });
     call("create", rows.collect::<Result<_, _>>()?)?;
-    let changes = parts(workload.updates, CHANGES).map(|part| {
-        write(&folder.join(format!("changes-{}.parquet", part.start)), &last_of_each_key(workload, part))
-    });
+    let changes = parts(workload.updates, CHANGES)
+        .map(|part| write(&folder.join(format!("changes-{}.parquet", part.start)), &last_of_each_key(workload, part)));
     let printed = call("merge", changes.collect::<Result<_, _>>()?)?;
     serde_json::from_slice(&printed).context("the script printed something else than its measurements")
 }

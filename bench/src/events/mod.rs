@@ -133,7 +133,12 @@ impl Source {
             _ => "false",
         };
         let number = (offset + 1).saturating_sub(workload.rows) as i64;
-        Self { us: SNAPSHOT_US + number * 37, lsn: SNAPSHOT_LSN + number * LSN_STEP, transaction: 825 + number, snapshot }
+        Self {
+            us: SNAPSHOT_US + number * 37,
+            lsn: SNAPSHOT_LSN + number * LSN_STEP,
+            transaction: 825 + number,
+            snapshot,
+        }
     }
 
     fn sequence(&self) -> String {

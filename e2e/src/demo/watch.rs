@@ -66,7 +66,8 @@ impl Watch<'_> {
             anyhow::bail!("the table {} stopped: {message}\n{}", table.name, self.replicator.log_end());
         }
         // In its first moments the replicator answers, and does not know all tables yet.
-        let unknown = |name: &String| TableState { name: name.clone(), phase: "Waiting".into(), ..TableState::default() };
+        let unknown =
+            |name: &String| TableState { name: name.clone(), phase: "Waiting".into(), ..TableState::default() };
         let state = |name: &String| {
             let found = answer.iter().find(|table| table.name == *name);
             found.cloned().unwrap_or_else(|| unknown(name))

@@ -54,19 +54,19 @@ pub(super) fn start(
 /// Decodes one batch, for as long as the registry keeps us waiting.
 async fn decode(decoder: &mut Decoder, raw: RawBatch, report: &TableHandle) -> Step {
     let mut backoff = Backoff::new();
-    let decoded = loop {
+    let events = loop {
         match decoder.decode(&raw).await {
-            Ok(decoded) => break decoded,
+            Ok(events) => break events,
             Err(error) => {
                 report.retrying(&describe(&error));
                 tokio::time::sleep(backoff.next()).await;
             }
         }
     };
-    let bytes = decoded.changes.iter().map(|batch| size(&batch.rows) + size_of_val(batch.events.as_slice())).sum();
+    let bytes = events.changes.iter().map(|batch| size(&batch.rows) + size_of_val(batch.events.as_slice())).sum();
     let RawBatch { partition, mut held, .. } = raw;
     held.resize(bytes);
-    Step::Decoded { partition, decoded, held }
+    Step::Decoded { partition, decoded: events, held }
 }
 
 fn size(rows: &RecordBatch) -> usize {
