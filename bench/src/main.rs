@@ -101,6 +101,10 @@ impl Whole {
             drop(stack);
             eprintln!("delta-rs MERGE…");
             report.peer = Some(peer::run(&oracle, workload).await?);
+            eprintln!("the table alone…");
+            let (messages, decoder) = parts::source(Format::Json, workload, None).await?;
+            let rates = parts::measure(&messages, decoder, workload, peer::CHANGES).await?;
+            report.table_alone_per_s = Some(rates.table_per_second());
         }
         report.print();
         report.write(&self.output)

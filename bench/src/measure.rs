@@ -127,7 +127,8 @@ fn measured(run: Run, workload: Workload, commits: &[Commit], watched: &Watched)
         updates: workload.updates,
         updates_per_s: rate.per_second(),
         cpu_s_per_million: (watched.last.cpu_s - watched.first.cpu_s) * 1e6 / after_first as f64,
-        snapshot_rows_per_s: Rate::of(snapshot).per_second(),
+        // The commit after the snapshot's last one is as busy as the others, and the snapshot's own may be few.
+        snapshot_rows_per_s: Rate::of(&commits[..commits.len().min(snapshot.len() + 2)]).per_second(),
         peak_mib: watched.last.peak_bytes as f64 / f64::from(1 << 20),
         commits: updates.len(),
         updates_per_commit: rate.events as f64 / rate.commits as f64,

@@ -37,12 +37,19 @@ pub(crate) struct Options {
     changes: u64,
 }
 
-/// Seconds spent in each station.
+/// Time spent in each station.
 #[derive(Default)]
 struct Spent {
     decode: Duration,
     fold: Duration,
     commit: Duration,
+}
+
+/// What the stations can do, one after the other on one thread.
+pub(crate) struct Rates {
+    updates: u64,
+    spent: Spent,
+    bytes: usize,
 }
 
 /// Measures and prints a line for each format.
@@ -55,13 +62,47 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     println!("format  decode/s    fold/s  commit/s  one thread/s   bytes/event  ({} changes a commit)", options.changes);
     for &format in &options.format {
         let (messages, decoder) = source(format, workload, stack.as_ref()).await?;
-        let mut stations = Stations::new(decoder)?;
-        stations.apply(&messages, 0..workload.rows, workload.rows.div_ceil(4)).await?;
-        stations.spent = Spent::default();
-        let bytes = stations.apply(&messages, workload.rows..messages.len(), options.changes).await?;
-        stations.print(format, workload.updates, bytes);
+        measure(&messages, decoder, workload, options.changes).await?.print(format);
     }
     Ok(())
+}
+
+/// Takes the snapshot through the stations, then the updates, and measures the updates.
+pub(crate) async fn measure(
+    messages: &Messages,
+    decoder: Decoder,
+    workload: Workload,
+    changes: u64,
+) -> anyhow::Result<Rates> {
+    let mut stations = Stations::new(decoder)?;
+    stations.apply(messages, 0..workload.rows, workload.rows.div_ceil(4)).await?;
+    stations.spent = Spent::default();
+    let bytes = stations.apply(messages, workload.rows..messages.len(), changes).await?;
+    Ok(Rates { updates: workload.updates, spent: stations.spent, bytes })
+}
+
+impl Rates {
+    fn per_second(&self, spent: Duration) -> f64 {
+        self.updates as f64 / spent.as_secs_f64()
+    }
+
+    /// Updates a second that the table itself takes, given Arrow columns: folded and committed.
+    pub(crate) fn table_per_second(&self) -> f64 {
+        self.per_second(self.spent.fold + self.spent.commit)
+    }
+
+    fn print(&self, format: Format) {
+        let Spent { decode, fold, commit } = self.spent;
+        println!(
+            "{:6} {:>9.0} {:>9.0} {:>9.0} {:>13.0} {:>13.0}",
+            format.name(),
+            self.per_second(decode),
+            self.per_second(fold),
+            self.per_second(commit),
+            self.per_second(decode + fold + commit),
+            self.bytes as f64 / self.updates as f64
+        );
+    }
 }
 
 /// Messages of a format and what decodes them.
@@ -169,20 +210,6 @@ impl Stations {
         drop(folded);
         self.spent.commit += started.elapsed();
         Ok(())
-    }
-
-    fn print(&self, format: Format, events: u64, bytes: usize) {
-        let Spent { decode, fold, commit } = self.spent;
-        let rate = |spent: Duration| events as f64 / spent.as_secs_f64();
-        println!(
-            "{:6} {:>9.0} {:>9.0} {:>9.0} {:>13.0} {:>13.0}",
-            format.name(),
-            rate(decode),
-            rate(fold),
-            rate(commit),
-            rate(decode + fold + commit),
-            bytes as f64 / events as f64
-        );
     }
 }
 

@@ -85,8 +85,10 @@ pub struct Oracle {
 impl Oracle {
     /// Builds the program if the cache does not have it yet, and starts its JVM.
     pub async fn start() -> Result<Self, OracleError> {
-        let process = blocking(|| Process::start(&build::class_path()?)).await?;
-        Ok(Self { process: Arc::new(Mutex::new(process)), copies: Arc::new(Copies::new()?) })
+        let copies = Arc::new(Copies::new()?);
+        let folder = copies.folder().to_owned();
+        let process = blocking(move || Process::start(&build::class_path()?, &folder)).await?;
+        Ok(Self { process: Arc::new(Mutex::new(process)), copies })
     }
 
     /// The latest version of a table and its columns.

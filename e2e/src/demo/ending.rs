@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::figures::span;
 use super::screen::Screen;
 use super::{Demo, DemoOptions, look, place};
 use crate::stack::S3_ACCESS_KEY;
@@ -17,10 +18,12 @@ impl Demo {
         result: anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         if let Err(error) = result {
-            return Err(match &options.directory {
-                Some(directory) => error.context(format!("the demo failed; logs are in {}", directory.display())),
-                None => error.context("the demo failed; run it again with --dir FOLDER to keep its logs"),
-            });
+            let logs = self.stack.directory().join("logs");
+            let hint = match &options.directory {
+                Some(_) => format!("All logs are in {}.", logs.display()),
+                None => "To keep all logs, run it again with --dir FOLDER.".to_owned(),
+            };
+            anyhow::bail!("{error:#}\n\n{hint}");
         }
         screen.step("Stop everything");
         let replicator = self.replicator.take().context("the replicator has not been started")?;
@@ -29,7 +32,11 @@ impl Demo {
         anyhow::ensure!(status.success(), "the replicator must end with exit status 0 when it gets SIGTERM");
         drop(self);
         screen.done("the services are stopped");
-        screen.say("\nTo look at the tables yourself, run it again with KEEP=1 (or --keep): it then leaves everything running.");
+        screen.say(&format!(
+            "\nThat took {}. To look at the tables yourself, run it again with --keep (make demo KEEP=1): everything then \
+             goes on running.",
+            span(screen.elapsed())
+        ));
         Ok(())
     }
 

@@ -61,8 +61,11 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     let mut screen = Screen::new(8);
     screen.say("Tributary demo: the Postgres of a shop becomes Delta tables on S3, which stay equal while it works.");
     let mut demo = Demo::set_up(options, &mut screen).await?;
-    demo.start_replication(options, &mut screen).await?;
-    let result = demo.show(options, &mut screen).await;
+    let result = async {
+        demo.start_replication(options, &mut screen).await?;
+        demo.show(options, &mut screen).await
+    };
+    let result = result.await;
     if result.is_ok() && options.keep { demo.leave(&mut screen) } else { demo.stop(options, &mut screen, result).await }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Replicator {
 }
 
 /// What `/tables` says of one table.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TableState {
     pub(super) name: String,
@@ -177,18 +177,17 @@ mod tests {
 
     #[test]
     fn the_states_of_tables_are_read() {
-        // Recorded from a replicator.
-        let answer = r#"[{"name":"public.orders","target":"s3://lake/shop/sales/orders","phase":"Snapshotting",
-            "rows":61440,"snapshotPercent":30,"lagMessages":138560,"deltaVersion":3,"commits":4,
-            "lastCommit":"2026-11-21T12:00:00Z"},
+        // Recorded: one table that follows changes, one that waits.
+        let answer = r#"[{"name":"public.orders","target":"s3://lake/shop/sales/orders","phase":"Streaming","rows":205262,
+            "position":"0/6165510","lagSeconds":4.062,"lagMessages":0,"deltaVersion":72,"commits":72,
+            "lastCommit":"2026-11-21T13:30:01.097733873Z"},
             {"name":"public.users","target":"s3://lake/shop/public/users","phase":"Waiting","commits":0,
-            "message":"topic default.shop.public.users does not exist yet"}]"#;
+            "message":"starting"}]"#;
         let tables: Vec<TableState> = serde_json::from_str(answer).unwrap();
-        assert_eq!(
-            (tables[0].rows, tables[0].snapshot_percent, tables[0].lag_messages),
-            (Some(61_440), Some(30), Some(138_560))
-        );
-        assert_eq!(tables[1].message.as_deref(), Some("topic default.shop.public.users does not exist yet"));
+        let [orders, users] = tables.as_slice() else { panic!("{tables:?}") };
+        assert_eq!((orders.rows, orders.lag_seconds, orders.commits), (Some(205_262), Some(4.062), 72));
+        assert_eq!(orders.position.as_deref(), Some("0/6165510"));
+        assert_eq!((users.rows, users.phase.as_str(), users.message.as_deref()), (None, "Waiting", Some("starting")));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) struct Screen {
     terminal: bool,
     steps: usize,
     step: usize,
+    started: Instant,
     step_started: Instant,
     /// Lines that the next ones are drawn over.
     drawn: usize,
@@ -24,7 +25,7 @@ impl Screen {
     pub(super) fn new(steps: usize) -> Self {
         let now = Instant::now();
         let terminal = std::io::stdout().is_terminal();
-        Self { terminal, steps, step: 0, step_started: now, drawn: 0, next_line: now }
+        Self { terminal, steps, step: 0, started: now, step_started: now, drawn: 0, next_line: now }
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -50,6 +51,11 @@ impl Screen {
         self.note(&format!("{what} ({})", span(self.step_started.elapsed())));
     }
 
+    /// How long everything has taken so far.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Shows how something goes on: on a terminal `lines`, over those that were shown before, and elsewhere now and then
     /// the one `line`.
     pub(super) fn live(&mut self, lines: &[String], line: &str) {
@@ -71,11 +77,8 @@ impl Screen {
     }
 
     fn draw(&mut self, lines: &[String]) {
-        let mut text = String::new();
-        if self.drawn > 0 {
-            // Up to the first of the old lines, and clear from there.
-            text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
-        }
+        // Up to the first of the old lines, and clear from there.
+        let mut text = if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
         for line in lines {
             text.push_str("      ");
             text.push_str(line);

@@ -65,11 +65,13 @@ impl Watch<'_> {
             let message = table.message.as_deref().unwrap_or("no message");
             anyhow::bail!("the table {} stopped: {message}\n{}", table.name, self.replicator.log_end());
         }
+        // In its first moments the replicator answers, and does not know all tables yet.
+        let unknown = |name: &String| TableState { name: name.clone(), phase: "Waiting".into(), ..TableState::default() };
         let state = |name: &String| {
             let found = answer.iter().find(|table| table.name == *name);
-            found.cloned().with_context(|| format!("the replicator does not know the table {name}"))
+            found.cloned().unwrap_or_else(|| unknown(name))
         };
-        self.tables.iter().map(state).collect()
+        Ok(self.tables.iter().map(state).collect())
     }
 
     /// Waits until each Delta table has the changes up to this position.
@@ -92,7 +94,7 @@ impl Watch<'_> {
 
 /// Ends a wait in which nothing moves any more.
 pub(super) struct Stall {
-    seen: Vec<(Option<u64>, Option<u64>, Option<String>, u64)>,
+    seen: Vec<TableState>,
     since: Instant,
 }
 
@@ -102,10 +104,8 @@ impl Stall {
     }
 
     pub(super) fn check(&mut self, tables: &[TableState], replicator: &Replicator) -> anyhow::Result<()> {
-        let seen: Vec<_> = tables
-            .iter()
-            .map(|table| (table.rows, table.lag_messages, table.position.clone(), table.commits))
-            .collect();
+        // The lag grows by itself.
+        let seen: Vec<_> = tables.iter().map(|table| TableState { lag_seconds: None, ..table.clone() }).collect();
         if seen != self.seen {
             *self = Self { seen, since: Instant::now() };
         }

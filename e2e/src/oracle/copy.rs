@@ -38,6 +38,11 @@ impl Copies {
         Ok(Self { root, tables: Mutex::default() })
     }
 
+    /// Where the copies are, each in a folder of its own.
+    pub(super) fn folder(&self) -> &Path {
+        self.root.path()
+    }
+
     /// The directory to read the table from: its own if it is local, else an up-to-date copy.
     pub(super) async fn local(&self, table: &TableLocation, part: Part) -> Result<PathBuf, OracleError> {
         if let Some(directory) = table.directory() {

@@ -33,10 +33,12 @@ enum Closing {
 }
 
 impl Process {
-    /// Starts the program that is on this class path.
-    pub(super) fn start(class_path: &OsStr) -> Result<Self, OracleError> {
+    /// Starts the program that is on this class path. What its libraries unpack, they unpack into `temporary`.
+    pub(super) fn start(class_path: &OsStr, temporary: &Path) -> Result<Self, OracleError> {
         let mut child = Command::new("java")
-            .args(["-XX:+UseSerialGC", "-Xmx1g", "-XX:-UsePerfData", "-cp"])
+            .args(["-XX:+UseSerialGC", "-Xmx1g", "-XX:-UsePerfData"])
+            .arg(format!("-Djava.io.tmpdir={}", temporary.display()))
+            .arg("-cp")
             .arg(class_path)
             .arg("dev.tributary.oracle.Oracle")
             .stdin(Stdio::piped())

@@ -17,9 +17,11 @@ async fn every_table_equals_its_source_after_snapshot_and_workload_in_avro() {
 }
 
 async fn equal_after_snapshot_and_workload(format: EventFormat) {
-    let tables = [&shop::TABLES[..], &[shop::CARTS], &types_table::TABLES].concat();
+    // Apicurio's Avro converter writes the default in place of NULL, which `/tables` warns of (see `bad_input`).
+    let defaults: &[&str] = if format == EventFormat::Json { &[types_table::DEFAULTS] } else { &[] };
+    let tables = [&shop::TABLES[..], &[shop::CARTS], &types_table::TABLES, defaults].concat();
     let mut bench = Bench::new(&PipelineOptions::json(&tables).format(format)).await;
-    create(&bench, format).await;
+    create(&bench).await;
     bench.pipeline.start().await.unwrap();
 
     // Some changes come while the snapshot is read, the others after it.
@@ -42,15 +44,11 @@ async fn equal_after_snapshot_and_workload(format: EventFormat) {
     assert!(ready, "{text}");
 }
 
-async fn create(bench: &Bench, format: EventFormat) {
+async fn create(bench: &Bench) {
     let source = bench.pipeline.source();
     shop::create(source).await.unwrap();
     shop::create_carts(source).await.unwrap();
     shop::seed(source, 5000).await.unwrap();
     types_table::create(source).await.unwrap();
-    if format == EventFormat::Avro {
-        // Apicurio's converter writes the default in place of NULL, which `/tables` warns of (see `bad_input`).
-        bench.sql("ALTER TABLE every_type ALTER COLUMN with_default DROP DEFAULT").await;
-    }
     types_table::seed(source).await.unwrap();
 }

@@ -8,9 +8,6 @@ use crate::consume::{ConsumeError, Delivery, Held, PartitionRange, RawBatch};
 use crate::decode::{Decoded, Decoder};
 use crate::report::{TableHandle, describe};
 
-/// Batches that are decoded ahead of the commits.
-const AHEAD: usize = 4;
-
 /// What the decoding hands on, in the order of the topic.
 pub(super) enum Step {
     /// Reading starts or goes on.
@@ -21,13 +18,14 @@ pub(super) enum Step {
     Failed(ConsumeError),
 }
 
-/// Decodes what is delivered until the receiver is dropped or the topic fails.
+/// Decodes what is delivered until the receiver is dropped or the topic fails. What is decoded ahead of a running commit
+/// is bounded by the table's share of the budget, like the messages themselves.
 pub(super) fn start(
     mut deliveries: mpsc::UnboundedReceiver<Delivery>,
     mut decoder: Decoder,
     report: TableHandle,
-) -> mpsc::Receiver<Step> {
-    let (sender, steps) = mpsc::channel(AHEAD);
+) -> mpsc::UnboundedReceiver<Step> {
+    let (sender, steps) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(delivery) = deliveries.recv().await {
             let step = match delivery {
@@ -45,7 +43,7 @@ pub(super) fn start(
                     }
                 }
             };
-            if sender.send(step).await.is_err() {
+            if sender.send(step).is_err() {
                 return;
             }
         }

@@ -111,7 +111,7 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), End> {
+    async fn run(mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), End> {
         loop {
             let due = self.buffer.since().map(|since| since + self.limits.interval);
             let due = due.filter(|_| !self.buffer.parts_key_change());
