@@ -16,7 +16,7 @@ pub struct TlsFiles {
     /// The client's key (PKCS#8, not encrypted).
     pub client_key_pem: PathBuf,
     /// The broker's key, followed by its certificate, which names the stack's address and `localhost`.
-    pub(super) broker_pem: PathBuf,
+    pub broker_pem: PathBuf,
     folder: PathBuf,
 }
 

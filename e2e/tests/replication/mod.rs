@@ -7,4 +7,5 @@ mod freshness;
 mod memory;
 mod replay;
 mod second_writer;
+mod security;
 mod shutdown;

@@ -1,5 +1,7 @@
 //! The stack that most tests share, each with a database and names of its own in it.
 
+pub(crate) mod locked_registry;
+
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
