@@ -54,12 +54,13 @@ pub(crate) struct Rates {
 
 /// Measures and prints a line for each format.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let stack = match options.format.contains(&Format::Avro) {
-        true => Some(Stack::up(StackOptions::only([Part::Registry])).await?),
-        false => None,
-    };
+    let avro = options.format.contains(&Format::Avro);
+    let stack = if avro { Some(Stack::up(StackOptions::only([Part::Registry])).await?) } else { None };
     let workload = Workload { rows: options.rows, updates: options.events };
-    println!("format  decode/s    fold/s  commit/s  one thread/s   bytes/event  ({} changes a commit)", options.changes);
+    println!(
+        "format  decode/s    fold/s  commit/s  one thread/s   bytes/event  ({} changes a commit)",
+        options.changes
+    );
     for &format in &options.format {
         let (messages, decoder) = source(format, workload, stack.as_ref()).await?;
         measure(&messages, decoder, workload, options.changes).await?.print(format);
@@ -122,7 +123,11 @@ pub(crate) async fn source(
 }
 
 /// Memory that the decoded form of one update takes: what `replicator.commitSize` counts.
-pub(crate) async fn decoded_bytes_per_update(messages: &Messages, decoder: &mut Decoder, first: u64) -> anyhow::Result<f64> {
+pub(crate) async fn decoded_bytes_per_update(
+    messages: &Messages,
+    decoder: &mut Decoder,
+    first: u64,
+) -> anyhow::Result<f64> {
     let mut offset = first;
     let raw = next_batch(&Budget::new(usize::MAX), messages, &mut offset, messages.len());
     let decoded = decoder.decode(&raw).await?;
@@ -154,7 +159,12 @@ impl Stations {
     }
 
     /// Takes the messages through all stations; the memory of what was decoded, in bytes.
-    async fn apply(&mut self, messages: &Messages, offsets: std::ops::Range<u64>, per_commit: u64) -> anyhow::Result<usize> {
+    async fn apply(
+        &mut self,
+        messages: &Messages,
+        offsets: std::ops::Range<u64>,
+        per_commit: u64,
+    ) -> anyhow::Result<usize> {
         let (mut offset, mut pending, mut bytes) = (offsets.start, 0, 0);
         while offset < offsets.end {
             let end = offsets.end.min(offset + per_commit - pending);

@@ -79,13 +79,12 @@ fn merge(folder: &Path, workload: Workload) -> anyhow::Result<Printed> {
         Ok(output.stdout)
     };
     let rows = parts(workload.rows, FILE_ROWS).map(|part| {
-        let orders = part.clone().map(|row| workload.snapshot(row)).collect::<Vec<_>>();
+        let orders = part.clone().map(Order::snapshot).collect::<Vec<_>>();
         write(&folder.join(format!("rows-{}.parquet", part.start)), &orders)
     });
     call("create", rows.collect::<Result<_, _>>()?)?;
-    let changes = parts(workload.updates, CHANGES).map(|part| {
-        write(&folder.join(format!("changes-{}.parquet", part.start)), &last_of_each_key(workload, part))
-    });
+    let changes = parts(workload.updates, CHANGES)
+        .map(|part| write(&folder.join(format!("changes-{}.parquet", part.start)), &last_of_each_key(workload, part)));
     let printed = call("merge", changes.collect::<Result<_, _>>()?)?;
     serde_json::from_slice(&printed).context("the script printed something else than its measurements")
 }

@@ -72,7 +72,10 @@ impl Report {
         println!("{name:26} {changes_per_s:>11.0} {cpu_s_per_million:>15.2} {peak_mib:>9.0} {CHANGES:>14}");
         if let Some(alone) = self.table_alone_per_s {
             println!("{:26} {alone:>11.0} {:>15} {:>9} {CHANGES:>14}\n", "our table alone, local", "", "");
-            println!("Given the same Arrow columns, our table takes {:.1} times as many changes/s as MERGE.", alone / changes_per_s);
+            println!(
+                "Given the same Arrow columns, our table takes {:.1} times as many changes/s as MERGE.",
+                alone / changes_per_s
+            );
         }
         for run in &self.compared {
             let (speed, cpu) = (run.updates_per_s / changes_per_s, cpu_s_per_million / run.cpu_s_per_million);

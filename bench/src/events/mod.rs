@@ -100,7 +100,7 @@ impl Messages {
     /// Writes key and value of the message at `offset` of the topic: first the snapshot, then the updates.
     pub(crate) fn write(&self, offset: u64, key: &mut Vec<u8>, value: &mut Vec<u8>) {
         let (pair, order) = match offset.checked_sub(self.workload.rows) {
-            None => (&self.snapshot, self.workload.snapshot(offset)),
+            None => (&self.snapshot, Order::snapshot(offset)),
             Some(number) => (&self.update, self.workload.update(number)),
         };
         let source = Source::of(offset, self.workload);
@@ -133,7 +133,12 @@ impl Source {
             _ => "false",
         };
         let number = (offset + 1).saturating_sub(workload.rows) as i64;
-        Self { us: SNAPSHOT_US + number * 37, lsn: SNAPSHOT_LSN + number * LSN_STEP, transaction: 825 + number, snapshot }
+        Self {
+            us: SNAPSHOT_US + number * 37,
+            lsn: SNAPSHOT_LSN + number * LSN_STEP,
+            transaction: 825 + number,
+            snapshot,
+        }
     }
 
     fn sequence(&self) -> String {
