@@ -60,14 +60,12 @@ impl DeltaLog {
 
 /// `None`: a commit that applied nothing, as the one that creates the table.
 fn commit(actions: &[u8]) -> anyhow::Result<Option<Commit>> {
-    for line in actions.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"{\"commitInfo\"")) {
-        let line: Value = serde_json::from_slice(line)?;
-        let info = &line["commitInfo"];
-        let Some(offsets) = info["tributary.offsets"]["0"].as_array() else { return Ok(None) };
-        let number = |value: Option<&Value>| value.and_then(Value::as_u64).context("an offset is no number");
-        let (from, to) = (number(offsets.first())?, number(offsets.get(1))?);
-        let timestamp_ms = info["timestamp"].as_i64().context("no timestamp")?;
-        return Ok(Some(Commit { timestamp_ms, from, to }));
-    }
-    anyhow::bail!("no commitInfo")
+    let line = actions.split(|&byte| byte == b'\n').find(|line| line.starts_with(b"{\"commitInfo\""));
+    let line: Value = serde_json::from_slice(line.context("no commitInfo")?)?;
+    let info = &line["commitInfo"];
+    let Some(offsets) = info["tributary.offsets"]["0"].as_array() else { return Ok(None) };
+    let number = |value: Option<&Value>| value.and_then(Value::as_u64).context("an offset is no number");
+    let (from, to) = (number(offsets.first())?, number(offsets.get(1))?);
+    let timestamp_ms = info["timestamp"].as_i64().context("no timestamp")?;
+    Ok(Some(Commit { timestamp_ms, from, to }))
 }

@@ -54,10 +54,8 @@ pub(crate) struct Rates {
 
 /// Measures and prints a line for each format.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let stack = match options.format.contains(&Format::Avro) {
-        true => Some(Stack::up(StackOptions::only([Part::Registry])).await?),
-        false => None,
-    };
+    let avro = options.format.contains(&Format::Avro);
+    let stack = if avro { Some(Stack::up(StackOptions::only([Part::Registry])).await?) } else { None };
     let workload = Workload { rows: options.rows, updates: options.events };
     println!(
         "format  decode/s    fold/s  commit/s  one thread/s   bytes/event  ({} changes a commit)",

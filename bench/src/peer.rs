@@ -79,7 +79,7 @@ fn merge(folder: &Path, workload: Workload) -> anyhow::Result<Printed> {
         Ok(output.stdout)
     };
     let rows = parts(workload.rows, FILE_ROWS).map(|part| {
-        let orders = part.clone().map(|row| workload.snapshot(row)).collect::<Vec<_>>();
+        let orders = part.clone().map(Order::snapshot).collect::<Vec<_>>();
         write(&folder.join(format!("rows-{}.parquet", part.start)), &orders)
     });
     call("create", rows.collect::<Result<_, _>>()?)?;

@@ -88,7 +88,7 @@ mod tests {
         compare(&row(&last), &columns, &mut expected).unwrap();
         assert_eq!(expected.len(), 4);
         compare(&row(&last), &columns, &mut expected).unwrap_err();
-        let stale = workload.snapshot(workload.updated_row(18));
+        let stale = Order::snapshot(workload.updated_row(18));
         let error = compare(&row(&stale), &columns, &mut expected).unwrap_err().to_string();
         assert!(error.contains("instead of"), "{error}");
         let foreign = Order { id: 1, ..last };

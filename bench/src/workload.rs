@@ -34,18 +34,6 @@ pub(crate) struct Order {
 }
 
 impl Workload {
-    /// Row `row` as the snapshot reads it.
-    pub(crate) fn snapshot(self, row: u64) -> Order {
-        Order {
-            id: id(row),
-            user_id: (row % 100_000) as i64 + 1,
-            total: (mix(row) % 1_000_000) as i64,
-            status: "new",
-            placed_at_us: (FIRST_ORDER_S + row as i64 * 7) * 1_000_000 + (mix(row) % 1_000_000) as i64,
-            update: None,
-        }
-    }
-
     /// The row that update `number` changes.
     pub(crate) fn updated_row(self, number: u64) -> u64 {
         mix(number ^ 0x5DEE_CE66) % self.rows
@@ -53,7 +41,7 @@ impl Workload {
 
     /// The row after update `number`.
     pub(crate) fn update(self, number: u64) -> Order {
-        let before = self.snapshot(self.updated_row(number));
+        let before = Order::snapshot(self.updated_row(number));
         Order { total: number as i64 + 1, status: STATUSES[number as usize % 4], update: Some(number), ..before }
     }
 
@@ -64,13 +52,25 @@ impl Workload {
             last[self.updated_row(number) as usize] = Some(number);
         }
         let order = |(row, last): (usize, Option<u64>)| {
-            last.map_or_else(|| self.snapshot(row as u64), |number| self.update(number))
+            last.map_or_else(|| Order::snapshot(row as u64), |number| self.update(number))
         };
         last.into_iter().enumerate().map(order).map(|order| (order.id, order)).collect()
     }
 }
 
 impl Order {
+    /// Row `row` as the snapshot reads it.
+    pub(crate) fn snapshot(row: u64) -> Self {
+        Self {
+            id: id(row),
+            user_id: (row % 100_000) as i64 + 1,
+            total: (mix(row) % 1_000_000) as i64,
+            status: "new",
+            placed_at_us: (FIRST_ORDER_S + row as i64 * 7) * 1_000_000 + (mix(row) % 1_000_000) as i64,
+            update: None,
+        }
+    }
+
     /// The key as Postgres writes it.
     pub(crate) fn id_text(&self) -> String {
         let hex = format!("{:032x}", self.id);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn keys_are_written_as_uuids() {
-        let order = Workload { rows: 1, updates: 0 }.snapshot(0);
+        let order = Order::snapshot(0);
         assert_eq!(order.id_text().parse::<String>().unwrap().len(), 36);
         assert_eq!(order.id_text().replace('-', ""), format!("{:032x}", order.id));
     }

@@ -100,7 +100,7 @@ impl Messages {
     /// Writes key and value of the message at `offset` of the topic: first the snapshot, then the updates.
     pub(crate) fn write(&self, offset: u64, key: &mut Vec<u8>, value: &mut Vec<u8>) {
         let (pair, order) = match offset.checked_sub(self.workload.rows) {
-            None => (&self.snapshot, self.workload.snapshot(offset)),
+            None => (&self.snapshot, Order::snapshot(offset)),
             Some(number) => (&self.update, self.workload.update(number)),
         };
         let source = Source::of(offset, self.workload);
