@@ -227,14 +227,17 @@ impl Pipeline {
 
     /// Waits until any condition holds; the error shows all that is known.
     pub async fn wait(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds().await {
-            if Instant::now() > deadline {
-                anyhow::bail!("waited {PATIENCE:?} in vain until {what}\n{}", self.diagnosis().await);
+        let held = async {
+            while !holds().await {
+                tokio::time::sleep(POLL).await;
             }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
+        };
+        let reason = tokio::select! {
+            () = held => return Ok(()),
+            () = tokio::time::sleep(PATIENCE) => format!("waited {PATIENCE:?} in vain until {what}"),
+            trace = self.until_connector_fails() => format!("waited until {what}, and the connector failed: {trace}"),
+        };
+        anyhow::bail!("{reason}\n{}", self.diagnosis().await)
     }
 
     /// Waits until a table's message contains a text, and returns the table.
@@ -248,9 +251,25 @@ impl Pipeline {
     pub async fn until_equal(&self, oracle: &Oracle, tables: &[&str]) -> anyhow::Result<Verdict> {
         let pairs = tables.iter().map(|table| Ok(TablePair::new(table, self.location(table)?)));
         let pairs: Vec<_> = pairs.collect::<anyhow::Result<_>>()?;
-        match wait_until_equal(&self.source, oracle, &pairs, PATIENCE).await {
+        let result = tokio::select! {
+            result = wait_until_equal(&self.source, oracle, &pairs, PATIENCE) => result.map_err(anyhow::Error::new),
+            trace = self.until_connector_fails() => Err(anyhow::anyhow!("the connector failed: {trace}")),
+        };
+        match result {
             Ok(verdict) => Ok(verdict),
-            Err(error) => Err(anyhow::Error::new(error).context(self.diagnosis().await)),
+            Err(error) => Err(error.context(self.diagnosis().await)),
+        }
+    }
+
+    /// Returns the reason when the connector's task has failed: waiting on is then in vain.
+    async fn until_connector_fails(&self) -> String {
+        loop {
+            if let Ok(Some(status)) = self.stack.connectors().status(&self.name).await
+                && let Some(trace) = status.failure()
+            {
+                return trace.to_owned();
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 

@@ -8,7 +8,7 @@ use crate::shared::Bench;
 const REPLAYED: i64 = 300;
 
 #[tokio::test]
-async fn a_replayed_suffix_changes_nothing_and_makes_no_commit() {
+async fn a_replayed_suffix_changes_nothing_in_either_format() {
     for format in [EventFormat::Json, EventFormat::Avro] {
         a_replayed_suffix_changes_nothing(format).await;
     }
@@ -24,18 +24,30 @@ async fn a_replayed_suffix_changes_nothing(format: EventFormat) {
     println!("{}", workload.run(bench.pipeline.source(), 800).await.unwrap());
     bench.until_equal(&shop::TABLES).await;
 
+    // The last event of a table may share its position with others that are new, so it is applied again: to the same
+    // effect, and in one commit at most. A key change that leaves out the big values of its row is the hardest one.
+    let old = "(SELECT max(id) FROM orders WHERE length(note) > 2500)";
+    bench.sql(&format!("UPDATE orders SET id = nextval('orders_id_seq') WHERE id = {old}")).await;
+    bench.until_equal(&shop::TABLES).await;
     let before = versions(&bench).await;
     replay(&bench).await;
     touch_every_table(&bench).await;
-    assert_eq!(versions(&bench).await, before.map(|version| version + 1), "a replay made commits");
+    assert_at_most_two_more(before, versions(&bench).await);
 
-    // The next start reads the copies that no commit has passed yet.
+    // The next start reads copies that no commit has passed yet.
+    let before = versions(&bench).await;
     replay(&bench).await;
     bench.pipeline.restart().unwrap();
     touch_every_table(&bench).await;
-    assert_eq!(versions(&bench).await, before.map(|version| version + 2), "a replay made commits");
+    assert_at_most_two_more(before, versions(&bench).await);
     workload.run(bench.pipeline.source(), 300).await.unwrap();
     bench.until_equal(&shop::TABLES).await;
+}
+
+/// One version for the new change behind the copies, and one for the last of the copies.
+fn assert_at_most_two_more(before: [u64; 3], after: [u64; 3]) {
+    let more = [0, 1, 2].map(|table| after[table] - before[table]);
+    assert!(more.iter().all(|more| (1..=2).contains(more)), "a replay made commits: {before:?}, then {after:?}");
 }
 
 /// Appends copies of the last messages of each topic.

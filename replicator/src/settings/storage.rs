@@ -10,6 +10,9 @@ use super::{Secrets, SettingsError};
 /// Region that is signed for when an endpoint is given without one: services that are not AWS take any.
 const ANY_REGION: &str = "us-east-1";
 
+/// A request that fails is tried again below us for a short time only: whoever asked tries again for ever, and says so.
+const PATIENCE: [(&str, &str); 2] = [("max_retries", "3"), ("retry_timeout", "30s")];
+
 /// Where the Delta tables are, and how that is reached.
 #[derive(Clone)]
 pub struct Storage {
@@ -47,6 +50,9 @@ fn parsed(uri: &str) -> Result<Url, SettingsError> {
 fn options(s3: &S3, secrets: &Secrets) -> Result<HashMap<String, String>, SettingsError> {
     let mut options = HashMap::new();
     let mut set = |name: &str, value: &str| drop(options.insert(name.to_owned(), value.to_owned()));
+    for (name, value) in PATIENCE {
+        set(name, value);
+    }
     if let Some(endpoint) = &s3.endpoint {
         set("AWS_ENDPOINT_URL", endpoint.trim_end_matches('/'));
     }

@@ -113,6 +113,8 @@ fn a_document_with_everything_becomes_settings() {
         ("AWS_ENDPOINT_URL", "http://minio:9000"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_SECRET_ACCESS_KEY", "hunter4"),
+        ("max_retries", "3"),
+        ("retry_timeout", "30s"),
     ];
     assert_eq!(options, expected);
 }
