@@ -63,15 +63,26 @@ impl Finding {
         Self::Warning { wrong: wrong.into(), fix: Some(fix.to_owned()) }
     }
 
-    /// An error of this project: what is wrong ends with the first sentence, what to do follows.
+    fn from_warning(text: &str) -> Self {
+        let (wrong, fix) = advice(text);
+        Self::Warning { wrong, fix }
+    }
+
     fn from_error(error: &(dyn Error + 'static)) -> Self {
-        let text = error.to_string();
-        let (wrong, fix) = text.split_once(". ").map_or((text.as_str(), None), |(wrong, fix)| (wrong, Some(fix)));
+        let (wrong, fix) = advice(&error.to_string());
         let wrong = match error.source() {
             Some(source) => format!("{wrong}: {}", innermost(source)),
-            None => wrong.to_owned(),
+            None => wrong,
         };
-        Self::Problem { wrong, fix: fix.map(str::to_owned) }
+        Self::Problem { wrong, fix }
+    }
+}
+
+/// Splits a text of this project: what is wrong ends with the first sentence, what to do follows.
+fn advice(text: &str) -> (String, Option<String>) {
+    match text.split_once(". ") {
+        Some((wrong, fix)) => (wrong.to_owned(), Some(fix.to_owned())),
+        None => (text.to_owned(), None),
     }
 }
 

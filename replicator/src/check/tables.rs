@@ -47,7 +47,7 @@ fn summary(table: &TableSettings, changes: &[ChangeBatch]) -> Vec<Finding> {
         return vec![keyless(table)];
     }
     let mut found = vec![Finding::Ok(format!("key {}", key(last)))];
-    found.extend(last.schema.warnings.iter().map(|warning| Finding::Warning { wrong: warning.clone(), fix: None }));
+    found.extend(last.schema.warnings.iter().map(|warning| Finding::from_warning(warning)));
     found
 }
 
