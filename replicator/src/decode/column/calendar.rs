@@ -24,6 +24,10 @@ const FIRST_MICROSECOND: i64 = -62_135_596_800_000_000;
 const INFINITE_DAYS: [i32; 2] = [2_146_033_979, -2_147_472_692];
 /// Debezium's `-infinity` for a date: -5877611-06-22.
 const MINUS_INFINITE_DAY: i32 = -2_147_472_691;
+/// What a snapshot sends for them: pgjdbc's infinities in days, cut to 32 bits. A day more or less depends on the time
+/// zone of the connector.
+const SNAPSHOT_INFINITE_DAYS: std::ops::RangeInclusive<i32> = -622_191_235..=-622_191_233;
+const SNAPSHOT_MINUS_INFINITE_DAYS: std::ops::RangeInclusive<i32> = -625_821_273..=-625_821_271;
 /// The dates that Postgres has: 4713 BC to 5874897.
 const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_905;
 
@@ -39,8 +43,8 @@ pub(super) fn to_dates(raw: &ArrayRef) -> Result<ArrayRef, ValueError> {
     let days = raw.as_primitive_opt::<Int32Type>().ok_or(ValueError::Malformed)?;
     let dates = days.try_unary::<_, Date32Type, _>(|day| match day {
         day if DAYS.contains(&day) => Ok(day),
-        day if INFINITE_DAYS.contains(&day) => Ok(LAST_DAY),
-        MINUS_INFINITE_DAY => Ok(FIRST_DAY),
+        day if INFINITE_DAYS.contains(&day) || SNAPSHOT_INFINITE_DAYS.contains(&day) => Ok(LAST_DAY),
+        day if day == MINUS_INFINITE_DAY || SNAPSHOT_MINUS_INFINITE_DAYS.contains(&day) => Ok(FIRST_DAY),
         _ => Err(ValueError::OutOfRange),
     })?;
     Ok(Arc::new(dates))
@@ -199,6 +203,8 @@ mod tests {
         assert_eq!(date(2_146_033_979), Ok(LAST_DAY));
         assert_eq!(date(-2_147_472_692), Ok(LAST_DAY));
         assert_eq!(date(-2_147_472_691), Ok(FIRST_DAY));
+        assert_eq!(date(-622_191_234), Ok(LAST_DAY));
+        assert_eq!(date(-625_821_272), Ok(FIRST_DAY));
         assert_eq!(i64::from(LAST_DAY), days_since_epoch(9999, 12, 31));
         assert_eq!(i64::from(FIRST_DAY), days_since_epoch(1, 1, 1));
     }
