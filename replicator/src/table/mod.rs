@@ -30,7 +30,7 @@ use data_file::DataFiles;
 use index::KeyIndex;
 
 /// Which table is written, and how it is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TableSpec {
     /// Root of the table: `s3://bucket/path`, `file:///path`.
     pub url: Url,
