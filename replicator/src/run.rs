@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use tributary_crds::CdcReplication;
+use tributary_crds::{CdcReplication, TableSpec};
 
 use crate::consume::{Budget, ConsumeError, Consumer, Heartbeat};
 use crate::decode::{Decoder, RegistryClient, RegistryError};
@@ -53,6 +53,11 @@ pub async fn run(path: &Path, secrets: &Secrets, shard: Shard) -> Result<(), Run
     let http = settings::http_address(&resource);
     let budget = Budget::new(settings::memory(&resource));
     let board = Board::new(budget.clone());
+    // Before anybody can ask whether we are ready: a table that is not on the board yet would not be missed.
+    for table in own_tables(&resource, shard) {
+        board
+            .table(&table.name, &format!("{}/{}", resource.spec.destination.uri.trim_end_matches('/'), table.target()));
+    }
     let stop = CancellationToken::new();
     let listener = listen(http, "replicator.httpPort").await?;
     let served = tokio::spawn(serve(listener, board.clone(), stop.clone().cancelled_owned()));
@@ -81,6 +86,11 @@ pub async fn run(path: &Path, secrets: &Secrets, shard: Shard) -> Result<(), Run
     Ok(())
 }
 
+/// The tables of this shard; none while the resource is suspended.
+fn own_tables(resource: &CdcReplication, shard: Shard) -> impl Iterator<Item = &TableSpec> {
+    resource.spec.tables.iter().filter(move |table| !resource.spec.suspend && shard.owns(&table.name))
+}
+
 /// Reads the Secrets; waits for those that are not there yet.
 async fn resolve(
     resource: &CdcReplication,
@@ -93,7 +103,7 @@ async fn resolve(
             Err(error) if error.is_transient() => error,
             resolved => return resolved,
         };
-        for table in resource.spec.tables.iter().filter(|table| shard.owns(&table.name)) {
+        for table in own_tables(resource, shard) {
             board.table(&table.name, &table.target()).waiting(&describe(&error));
         }
         tokio::time::sleep(SECRET_INTERVAL).await;
