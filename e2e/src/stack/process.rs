@@ -114,6 +114,9 @@ impl Program {
         if lifetime == Lifetime::WithParent {
             let signal = if self.kill_signal == Signal::QUIT { "QUIT" } else { "KILL" };
             words.push(format!("--pdeathsig={signal}"));
+            // The signal is only sent to those who asked before the parent died: look once more after asking.
+            let still_there = "parent=$1; shift; [ $PPID = $parent ] && exec \"$@\"";
+            words.extend(["--", "sh", "-c", still_there, "sh", &std::process::id().to_string()].map(str::to_owned));
         }
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);

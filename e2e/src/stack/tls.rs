@@ -40,8 +40,9 @@ impl TlsFiles {
         std::fs::create_dir_all(folder)?;
         let broker_name = format!("subjectAltName=IP:{bind},DNS:localhost");
         certificate(folder, "ca", &[])?;
-        certificate(folder, "broker", &["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-addext", &broker_name])?;
-        certificate(folder, "client", &["-CA", "ca.pem", "-CAkey", "ca-key.pem"])?;
+        let issued = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-addext", "basicConstraints=critical,CA:FALSE"];
+        certificate(folder, "broker", &[&issued[..], &["-addext", &broker_name]].concat())?;
+        certificate(folder, "client", &issued)?;
         let mut broker = std::fs::read_to_string(folder.join("broker-key.pem"))?;
         broker.push_str(&std::fs::read_to_string(folder.join("broker.pem"))?);
         Ok(std::fs::write(&self.broker_pem, broker)?)

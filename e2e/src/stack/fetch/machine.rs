@@ -21,8 +21,7 @@ pub(in crate::stack) enum Program {
 impl Program {
     fn is_there(self) -> bool {
         match self {
-            // The independent reader is compiled, so a runtime alone does not do.
-            Self::Java => java().is_some() && on_path("javac").is_some(),
+            Self::Java => java().is_some(),
             Self::Maven => on_path("mvn").is_some(),
             Self::Postgres => postgres_bin().is_some(),
             Self::PythonVenv => succeeds(Command::new("python3").args(["-c", "import venv, ensurepip, zipfile"])),
@@ -33,7 +32,7 @@ impl Program {
 
     fn title(self) -> &'static str {
         match self {
-            Self::Java => "a JDK of Java 17 or newer (java, javac)",
+            Self::Java => "Java 17 or newer",
             Self::Maven => "Maven (mvn)",
             Self::Postgres => "PostgreSQL's server (initdb, postgres)",
             Self::PythonVenv => "Python 3 with its venv module",
@@ -44,7 +43,7 @@ impl Program {
 
     fn debian_package(self) -> &'static str {
         match self {
-            Self::Java => "default-jdk-headless",
+            Self::Java => "default-jre-headless",
             Self::Maven => "maven",
             Self::Postgres => "postgresql",
             Self::PythonVenv => "python3-venv",
@@ -188,9 +187,9 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_in_one_message_with_the_command() {
         let message = how_to_install(&[Program::Java, Program::Postgres]);
-        assert!(message.contains("lacks a JDK of Java 17 or newer (java, javac), PostgreSQL's server"), "{message}");
+        assert!(message.contains("lacks Java 17 or newer, PostgreSQL's server"), "{message}");
         assert!(
-            message.contains("apt-get install -y --no-install-recommends default-jdk-headless postgresql\n"),
+            message.contains("apt-get install -y --no-install-recommends default-jre-headless postgresql\n"),
             "{message}"
         );
     }
