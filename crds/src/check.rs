@@ -1,7 +1,7 @@
 //! The rules that relate values of a resource to each other, for programs that have no API server to check them.
 //!
 //! Every rule of the CRD (its CEL rules and bounds) is here too, and a few that CEL cannot say; the tests of `document`
-//! hold the two against each other.
+//! hold the two against each other. Only the rules about changes are the CRD's alone: a file has no past.
 
 mod kafka;
 mod names;

@@ -18,8 +18,10 @@ pub struct Connect {
     /// Lets Strimzi build such an image and push it to a registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<ConnectBuild>,
-    /// Name of an existing KafkaConnect in this namespace, which has the Debezium Postgres connector and the annotation
-    /// `strimzi.io/use-connector-resources: "true"`.
+    /// Name of an existing KafkaConnect in this namespace, which uses the same Kafka and has the Debezium Postgres
+    /// connector, the annotation `strimzi.io/use-connector-resources: "true"`, and in its configuration
+    /// `config.providers: secrets` with `config.providers.secrets.class:
+    /// io.strimzi.kafka.KubernetesSecretConfigProvider`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub cluster_name: Option<String>,

@@ -13,6 +13,8 @@ pub struct Destination {
     /// The folder that holds the tables: `s3://bucket/prefix`, or `file:///folder` for one machine.
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self.matches('^s3://[a-z0-9][a-z0-9.-]*[a-z0-9](/.*)?$') || self.matches('^file:///.+$')").message("this version writes to s3://bucket/prefix and file:///folder"))]
+    // The topics may not hold the first copy of the tables any more, and nobody would make another.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("destination.uri cannot be changed, because the tables would begin empty there: set it back, or create a new resource"))]
     pub uri: String,
     /// How S3 is reached. Without it, region and credentials come from the environment, as in every AWS program.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,8 @@ use crate::{CaSecret, SecretRef};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.json) != has(self.avro)").message("format needs exactly one of format.json and format.avro"))]
+// What lies in the topics is read with one decoder only.
+#[x_kube(validation = Rule::new("has(self.json) == has(oldSelf.json)").message("format.json and format.avro cannot be exchanged, because the topics hold changes in the old format: set it back, or create a new resource with another destination.uri"))]
 pub struct Format {
     /// JSON with schemas: needs no registry. This is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,8 @@ use crate::{CaSecret, Quantity, SecretRef};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.strimzi) != has(self.external)").message("kafka needs exactly one of kafka.strimzi and kafka.external"))]
+// The Delta tables remember offsets of the topics that they were written from, and those mean nothing in another cluster.
+#[x_kube(validation = Rule::new("has(self.strimzi) == has(oldSelf.strimzi)").message("kafka.strimzi and kafka.external cannot be exchanged: the Delta tables continue at offsets of the old cluster; create a new resource with another destination.uri"))]
 pub struct Kafka {
     /// A cluster of its own that Strimzi runs. Needs Kubernetes with the Strimzi operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,16 +22,35 @@ pub struct Kafka {
 }
 
 /// A Kafka cluster that the operator creates through Strimzi.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StrimziKafka {
-    /// Number of brokers.
+    /// Number of brokers, which are the controllers too. Fixed when the cluster is created.
+    // The voters of the controllers' quorum are static in Strimzi.
     #[serde(default = "broker_replicas")]
     #[schemars(range(min = 1, max = 9))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("kafka.strimzi.replicas is fixed when the cluster is created, because the brokers are its controllers too: set it back, or create a new resource"))]
     pub replicas: i32,
-    /// Size of each broker's volume.
+    /// Size of each broker's volume. It can grow, where the storage class allows it.
     #[serde(default = "broker_storage")]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('1Gi')) >= 0").message("a broker's volume has at least 1Gi, such as 100Gi"))]
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity(oldSelf)) >= 0").message("kafka.strimzi.storage can only grow, because volumes cannot shrink: set it back to at least its old value"))]
     pub storage: Quantity,
+    /// How connector and replicator prove who they are. With anything but `None` the connections are encrypted too.
+    #[serde(default)]
+    pub authentication: StrimziAuthentication,
+}
+
+/// How the clients of a cluster of our own log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StrimziAuthentication {
+    /// Not at all, and without encryption: for a cluster whose network nobody else is in.
+    #[default]
+    None,
+    /// With a password that Strimzi makes, proven by SCRAM-SHA-512, over TLS.
+    ScramSha512,
+    /// With a certificate that Strimzi makes (mTLS).
+    Tls,
 }
 
 const fn broker_replicas() -> i32 {

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod document;
+pub mod librdkafka;
 pub mod reference;
 pub mod topic;
 
@@ -27,7 +28,9 @@ pub use connect::{Connect, ConnectBuild};
 pub use destination::{Destination, S3, Scheme};
 pub use duration::{Duration, DurationError};
 pub use format::{AvroConverter, AvroFormat, Format, JsonFormat, RegistryTls};
-pub use kafka::{ClientCertificate, ExternalKafka, Kafka, KafkaTls, Sasl, SaslMechanism, StrimziKafka};
+pub use kafka::{
+    ClientCertificate, ExternalKafka, Kafka, KafkaTls, Sasl, SaslMechanism, StrimziAuthentication, StrimziKafka,
+};
 pub use quantity::{Quantity, QuantityError};
 pub use replicator::{Index, Replicator, Resources};
 pub use resource::{CdcReplication, CdcReplicationSpec, DeletionPolicy};

@@ -20,7 +20,14 @@ use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Replicato
     category = "tributary",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Caught up", type_ = "string", json_path = ".status.conditions[?(@.type=='CaughtUp')].status"),
+    printcolumn(name = "Tables", type_ = "string", json_path = ".status.tablesReady"),
+    printcolumn(name = "Lag", type_ = "integer", json_path = ".status.lagSeconds"),
+    printcolumn(
+        name = "Caught up",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='CaughtUp')].status",
+        priority = 1
+    ),
     printcolumn(name = "Destination", type_ = "string", json_path = ".spec.destination.uri", priority = 1),
     printcolumn(
         name = "Message",

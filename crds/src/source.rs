@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// A PostgreSQL database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Postgres {
     /// Host name or address of the server.
@@ -30,6 +30,8 @@ pub struct Postgres {
     pub port: u16,
     /// Name of the database.
     #[schemars(length(min = 1, max = 63))]
+    // The replication slot, and the position in it, belong to one database.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("source.postgres.database cannot be changed, because the replication slot belongs to the old database: set it back, or create a new resource"))]
     pub database: String,
     /// Secret with the keys `username` and `password`.
     pub credentials: SecretRef,

@@ -12,11 +12,23 @@ pub struct CdcReplicationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready` sums up the others: `SourceReady`, `KafkaReady`, `ConnectorReady`, `ReplicatorReady`, `CaughtUp`.
-    #[serde(default)]
+    /// While the operator leaves the resource alone, `ReconciliationPaused` says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The state of each table.
-    #[serde(default)]
+    /// How many of the tables follow the changes of their source: `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables_ready: Option<String>,
+    /// How far the table that is furthest behind is behind its source, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
+    /// The tables whose first copy was asked for: those that the connector was created with, and each that was added
+    /// and had its snapshot signalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub captured_tables: Vec<String>,
+    /// The state of each table, as the replicator's pods report it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub tables: Vec<TableStatus>,
 }
@@ -53,12 +65,14 @@ pub struct TableStatus {
 /// What is happening to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TablePhase {
-    /// Something it needs is not there yet, such as its topic.
+    /// Something it needs is not there yet, such as its topic; it goes on by itself.
     Waiting,
     /// The rows that the source already had are being copied.
     Snapshotting,
     /// Changes are followed.
     Streaming,
+    /// A commit did not succeed and is tried again; `message` says why.
+    Retrying,
     /// It failed and needs somebody; the other tables go on.
     Stopped,
 }

@@ -9,6 +9,10 @@ use crate::topic::sanitized;
 /// One table of the source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+// A table in a new place would begin in the middle of its changes. A table that comes back to the list is copied anew.
+#[x_kube(validation = Rule::new("(has(self.target) ? self.target : self.name.replace('.', '/')) == (has(oldSelf.target) ? oldSelf.target : oldSelf.name.replace('.', '/'))").message("the target of a table cannot be changed, because it would begin empty there: set it back, or remove the table from the list, apply, and add it again with the new target"))]
+// Delta Lake fixes the partition columns of a table when it is created.
+#[x_kube(validation = Rule::new("(has(self.partitionBy) ? self.partitionBy : []) == (has(oldSelf.partitionBy) ? oldSelf.partitionBy : [])").message("partitionBy of a table cannot be changed: set it back, or remove the table from the list, apply, and add it again with another target"))]
 pub struct TableSpec {
     /// The table as `schema.table`, spelled as in the database's catalogue, without quotes (`public.Weird Table`).
     #[schemars(length(min = 3, max = 127))]

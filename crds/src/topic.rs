@@ -25,6 +25,21 @@ pub fn heartbeat(resource: &CdcReplication) -> String {
     format!("__debezium-heartbeat.{}", prefix(resource))
 }
 
+/// Topic of the signals to the connector, which ask for snapshots of added tables.
+pub fn signal(resource: &CdcReplication) -> String {
+    format!("{}.signal", prefix(resource))
+}
+
+/// Topic in which the connector says how its snapshots go.
+pub fn notifications(resource: &CdcReplication) -> String {
+    format!("{}.notifications", prefix(resource))
+}
+
+/// Topics in which the resource's own Kafka Connect keeps its state: configurations, offsets and statuses.
+pub fn connect(resource: &CdcReplication) -> [String; 3] {
+    ["configs", "offsets", "status"].map(|what| format!("{}.connect-{what}", prefix(resource)))
+}
+
 /// Consumer group under which the replicator commits its offsets; only lag tools read it.
 pub fn group(resource: &CdcReplication) -> String {
     format!("tributary.{}", prefix(resource))
@@ -66,6 +81,8 @@ mod tests {
         assert_eq!(data(&resource, &TableSpec::new("public.users")), "sales.shop.public.users");
         assert_eq!(heartbeat(&resource), "__debezium-heartbeat.sales.shop");
         assert_eq!(group(&resource), "tributary.sales.shop");
+        assert_eq!(signal(&resource), "sales.shop.signal");
+        assert_eq!(connect(&resource)[0], "sales.shop.connect-configs");
     }
 
     #[test]

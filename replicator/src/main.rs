@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use tributary_replicator::check;
-use tributary_replicator::report::{self, LogFormat};
+use tributary_replicator::report::{self, LogFormat, ResourceName};
 use tributary_replicator::run::run;
 use tributary_replicator::settings::{Secrets, Shard};
 use url::Url;
@@ -26,7 +26,7 @@ struct Command {
 #[derive(Subcommand)]
 enum Action {
     /// Replicates the tables of a CdcReplication until SIGTERM.
-    Run(Document),
+    Run(Run),
     /// Checks a CdcReplication and all it points at: each line says ok, or what is wrong and what to do.
     Check(Document),
     /// Shows the tables of a running replicator.
@@ -50,6 +50,15 @@ struct Document {
     shard: Shard,
 }
 
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    document: Document,
+    /// The CdcReplication, as NAMESPACE/NAME, whose status is to say how our tables are doing. In a pod.
+    #[arg(long, value_name = "NAMESPACE/NAME", env = "TRIBUTARY_STATUS_OF")]
+    status_of: Option<ResourceName>,
+}
+
 fn main() -> ExitCode {
     // Two TLS providers are linked in (deltalake's and the AWS SDK's), so none would be chosen by itself.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -67,9 +76,9 @@ fn main() -> ExitCode {
 fn start(action: Action) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     match action {
-        Action::Run(document) => {
+        Action::Run(Run { document, status_of }) => {
             let secrets = Secrets::new(document.secrets.as_deref());
-            runtime.block_on(run(&document.file, &secrets, document.shard))?;
+            runtime.block_on(run(&document.file, &secrets, document.shard, status_of))?;
             // What was abandoned must not keep the process.
             runtime.shutdown_background();
             Ok(ExitCode::SUCCESS)

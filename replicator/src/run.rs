@@ -15,7 +15,7 @@ use tributary_crds::{CdcReplication, TableSpec};
 use crate::consume::{Budget, ConsumeError, Consumer, Heartbeat};
 use crate::decode::{Decoder, RegistryClient, RegistryError};
 use crate::pipeline::{CommitLimits, Pipeline};
-use crate::report::{Board, ListenError, TableHandle, describe, listen, serve};
+use crate::report::{Board, ListenError, ResourceName, TableHandle, describe, listen, report_to, serve};
 use crate::settings::{self, EventFormat, Secrets, Settings, SettingsError, Shard, TableSettings};
 
 /// From the first signal to the end; Kubernetes and the README promise 20 seconds.
@@ -46,8 +46,13 @@ pub enum RunError {
 }
 
 /// Replicates the resource in the file `path` until SIGTERM or SIGINT. Tables that fail stop alone and are named in
-/// `/tables`. A Secret that is missing is waited for.
-pub async fn run(path: &Path, secrets: &Secrets, shard: Shard) -> Result<(), RunError> {
+/// `/tables`, and in the status of the resource `status_of` in Kubernetes. A Secret that is missing is waited for.
+pub async fn run(
+    path: &Path,
+    secrets: &Secrets,
+    shard: Shard,
+    status_of: Option<ResourceName>,
+) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let resource = settings::read(path)?;
     let http = settings::http_address(&resource);
@@ -60,6 +65,9 @@ pub async fn run(path: &Path, secrets: &Secrets, shard: Shard) -> Result<(), Run
     }
     let stop = CancellationToken::new();
     let listener = listen(http, "replicator.httpPort").await?;
+    if let Some(resource) = status_of {
+        tokio::spawn(report_to(resource, shard, board.clone(), stop.clone()));
+    }
     let served = tokio::spawn(serve(listener, board.clone(), stop.clone().cancelled_owned()));
 
     let settings = tokio::select! {

@@ -8,6 +8,10 @@ pub(super) fn kafka(kafka: &Kafka, found: &mut Vec<Violation>) {
     exactly_one("spec.kafka", &given, found);
     if let Some(strimzi) = &kafka.strimzi {
         names::range("spec.kafka.strimzi.replicas", i64::from(strimzi.replicas), 1..=9, found);
+        if strimzi.storage.bytes() < 1 << 30 {
+            let message = format!("{} is too little", strimzi.storage);
+            found.push(Violation::new("spec.kafka.strimzi.storage", message, "use at least 1Gi; the default is 100Gi"));
+        }
     }
     if let Some(kafka) = &kafka.external {
         external(kafka, found);

@@ -13,6 +13,9 @@ pub struct Progress {
     pub position: Option<Position>,
     /// `source.ts_ms` of that event.
     pub source_ts_ms: i64,
+    /// Kafka's timestamp of the message before `next_offset`, milliseconds since the epoch, if it has one. A topic that
+    /// was deleted and created again has another message there, or none.
+    pub message_ts_ms: Option<i64>,
 }
 
 /// Progress of every partition of a table's topic.

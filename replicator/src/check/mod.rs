@@ -4,6 +4,7 @@ mod kafka;
 mod registry;
 mod storage;
 mod tables;
+mod targets;
 
 #[cfg(test)]
 mod tests;
@@ -139,6 +140,10 @@ pub async fn check(settings: &Settings) -> Vec<CheckLine> {
     let mut lines = kafka.lines;
     lines.extend(registry);
     lines.extend(tables::check(&settings.format, kafka.samples).await);
+    let reachable = !storage.is_problem();
     lines.push(storage);
+    if reachable {
+        lines.extend(targets::check(settings).await);
+    }
     lines
 }

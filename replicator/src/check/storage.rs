@@ -34,16 +34,20 @@ async fn try_out(storage: &Storage) -> Result<(), Finding> {
     removed.map_err(|error| explained(storage, "remove an object", &error))
 }
 
-/// The store as the tables open it, but with little patience.
+/// The store as the tables open it.
 fn open(storage: &Storage) -> Result<Arc<dyn ObjectStore>, Finding> {
-    let hasty = [("max_retries", "1"), ("retry_timeout", "10s"), ("connect_timeout", "5s")];
-    let hasty = hasty.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let options: HashMap<String, String> = storage.options.clone().into_iter().chain(hasty).collect();
-    let log_store = StorageConfig::parse_options(options).and_then(|config| logstore_for(&storage.url, config));
+    let log_store = StorageConfig::parse_options(hasty(storage.options.clone()))
+        .and_then(|config| logstore_for(&storage.url, config));
     let unusable = |error: deltalake::DeltaTableError| {
         Finding::problem(format!("cannot be opened: {}", innermost(&error)), "check spec.destination")
     };
     Ok(log_store.map_err(unusable)?.object_store(None))
+}
+
+/// The same options, but little is tried again: somebody waits for the answer.
+pub(super) fn hasty(options: HashMap<String, String>) -> HashMap<String, String> {
+    let hasty = [("max_retries", "1"), ("retry_timeout", "10s"), ("connect_timeout", "5s")];
+    options.into_iter().chain(hasty.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
 /// Writes an object and reads it; then the second write of it must be refused: a commit of a Delta table relies on that.

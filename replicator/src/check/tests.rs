@@ -112,6 +112,28 @@ async fn a_message_that_cannot_be_decoded_is_named_with_its_offset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delta_table_that_is_not_ours_is_a_problem() {
+    let (kafka, directory) = (kafka(&["public.orders"]), tempfile::tempdir().unwrap());
+    let log = directory.path().join("public/orders/_delta_log");
+    fs::create_dir_all(&log).unwrap();
+    let schema = serde_json::json!({
+        "type": "struct",
+        "fields": [{ "name": "id", "type": "long", "nullable": true, "metadata": {} }],
+    });
+    let metadata = serde_json::json!({ "metaData": {
+        "id": "7f5cb9c2-9d4e-4f0e-8c49-6a4be2c3c0a1", "format": { "provider": "parquet", "options": {} },
+        "schemaString": schema.to_string(), "partitionColumns": [], "configuration": {}, "createdTime": 0,
+    } });
+    let protocol = r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#;
+    fs::write(log.join("00000000000000000000.json"), format!("{protocol}\n{metadata}\n")).unwrap();
+    let lines = check(&settings(&kafka.bootstrap_servers(), &["public.orders"], &folder(&directory))).await;
+    let table = line(&lines, "delta table file:///");
+    assert!(table.is_problem(), "{table}");
+    let text = table.to_string();
+    assert!(text.contains("did not make") && text.contains("fix: Choose another `target`"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unreachable_services_are_each_named() {
     // A port that was free a moment ago: nobody answers.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -18,7 +18,7 @@ const HOLD_STEP: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Incoming<'a> {
     pub(super) offset: i64,
-    pub(super) timestamp_ms: i64,
+    pub(super) timestamp_ms: Option<i64>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
     pub(super) moves_key: bool,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn message(offset: i64, value: &[u8]) -> Incoming<'_> {
-        Incoming { offset, timestamp_ms: 7, key: Some(b"k"), value: Some(value), moves_key: false }
+        Incoming { offset, timestamp_ms: Some(7), key: Some(b"k"), value: Some(value), moves_key: false }
     }
 
     #[test]

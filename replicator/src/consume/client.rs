@@ -61,7 +61,10 @@ impl KafkaClient {
             .set("fetch.max.bytes", sizes.fetch.max(1_000_000).to_string())
             // The default of a second would leave the consumer idle after every burst that fills its queue.
             .set("fetch.queue.backoff.ms", "5")
-            .set("fetch.wait.max.ms", "500");
+            .set("fetch.wait.max.ms", "500")
+            // What it says of topics tells us of those that were created again, see `Swapped`.
+            .set("debug", "topic")
+            .set_log_level(RDKafkaLogLevel::Debug);
         config
     }
 }

@@ -13,8 +13,9 @@ use super::client::Sizes;
 use super::context::Context;
 use super::ends::Ends;
 use super::lookup::{Finder, Lookup, Wanted};
-use super::reader::{Command, Reader, Sink};
-use super::{Budget, ConsumeError, KafkaClient, PartitionRange, RawBatch, Share};
+use super::reader::{Command, Reader};
+use super::sink::Sink;
+use super::{Budget, ConsumeError, KafkaClient, PartitionRange, RawBatch, Resume, Share};
 
 /// How long [`Consumer::stop`] waits for librdkafka.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,9 +96,9 @@ impl Consumer {
         Ok(Self { threads, ends, budget })
     }
 
-    /// Reads `topic` from the given offsets (partition → next offset); a partition without one is read from its
-    /// beginning. A second subscription of a topic replaces the first.
-    pub fn subscribe(&self, topic: &str, resume: HashMap<i32, i64>) -> Subscription {
+    /// Reads `topic`, each partition from where it is to go on; one that is not in `resume` is read from its beginning.
+    /// A second subscription of a topic replaces the first.
+    pub fn subscribe(&self, topic: &str, resume: HashMap<i32, Resume>) -> Subscription {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let share = self.budget.share();
         self.find(topic, resume, Sink::Table { deliveries: sender, share: share.clone() });
@@ -111,7 +112,7 @@ impl Consumer {
         last
     }
 
-    fn find(&self, topic: &str, resume: HashMap<i32, i64>, sink: Sink) {
+    fn find(&self, topic: &str, resume: HashMap<i32, Resume>, sink: Sink) {
         // The thread is there as long as `self`.
         let _ = self.threads.lookups.send(Lookup::Find(Wanted { topic: topic.into(), resume, sink }));
     }

@@ -19,6 +19,43 @@ pub(super) struct Context {
     /// The last statistics, until somebody takes them.
     report: Mutex<Option<Report>>,
     commit_failed: AtomicBool,
+    pub(super) swapped: Swapped,
+}
+
+/// Topics that were deleted and created again while they were read. librdkafka notices, says so in a debug message and
+/// nowhere else, and goes on at the old offset (`rd_kafka_topic_metadata_update`).
+#[derive(Debug, Default)]
+pub(super) struct Swapped {
+    topics: Mutex<Vec<String>>,
+    /// There are some: asked for each message.
+    any: AtomicBool,
+}
+
+impl Swapped {
+    fn note(&self, message: &str) {
+        if let Some(topic) = swapped_topic(message) {
+            self.topics.lock().unwrap_or_else(PoisonError::into_inner).push(topic.to_owned());
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    /// What was noted since it was last asked for. It is noted before the first message of the new topic is asked for.
+    pub(super) fn take(&self) -> Vec<String> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(false, Ordering::Release);
+        std::mem::take(&mut *topics)
+    }
+}
+
+/// The topic in `[thrd:main]: Topic NAME changed id from ID to ID`, unless that says how the topic's id became known.
+fn swapped_topic(message: &str) -> Option<&str> {
+    const UNKNOWN: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+    let (start, ids) = message.split_once(" changed id from ")?;
+    let (_, topic) = start.rsplit_once("Topic ")?;
+    (!ids.starts_with(UNKNOWN)).then_some(topic)
 }
 
 impl Context {
@@ -29,6 +66,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.swapped.note(message);
         // librdkafka calls every lost connection an error; the ones that matter come as `error` too.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -69,5 +107,22 @@ impl ConsumerContext for Context {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_gets_another_id_is_noted_once() {
+        let swapped = Swapped::default();
+        assert!(swapped.take().is_empty());
+        swapped.note("[thrd:main]: Topic shop.users changed id from AAAAAAAAAAAAAAAAAAAAAA to 5dRmZbCwQ2a0kq2XJ3mX2A");
+        swapped.note("[thrd:main]: Topic shop.users [0] Leader 1 Epoch 0");
+        assert!(swapped.take().is_empty(), "its first id");
+        swapped.note("[thrd:main]: Topic shop.users changed id from 5dRmZbCwQ2a0kq2XJ3mX2A to x7Yl0p1VTrSbbqQnQWcXGg");
+        assert_eq!(swapped.take(), ["shop.users"]);
+        assert!(swapped.take().is_empty());
     }
 }

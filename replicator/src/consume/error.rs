@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rdkafka::error::KafkaError;
 
 /// What ends the reading of a topic, or keeps the consumer from starting.
@@ -39,6 +40,25 @@ pub enum ConsumeError {
         /// The end of the partition.
         high: i64,
     },
+    /// Another message is where the last applied one was.
+    #[error(
+        "topic {topic}, partition {partition}: the message at offset {offset} is not the one that the table has applied \
+         (that one was written at {applied}, this one at {found}), so the topic was deleted and created again, or this is \
+         another Kafka cluster; nothing was applied from it. If the cluster is the wrong one, correct spec.kafka; otherwise \
+         remove the Delta table and let the connector take a new snapshot"
+    )]
+    Replaced {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// Its partition.
+        partition: i32,
+        /// The last offset that was applied.
+        offset: i64,
+        /// Kafka's timestamp of the message that was applied.
+        applied: Timestamp,
+        /// Kafka's timestamp of the message that is there now.
+        found: Timestamp,
+    },
     /// Retention deleted messages that the table has not applied.
     #[error(
         "topic {topic}, partition {partition}: Kafka has deleted offsets {resume} to {low} before they were applied \
@@ -71,8 +91,8 @@ pub enum ConsumeError {
     },
     /// The topic was deleted while it was read.
     #[error(
-        "topic {topic} was deleted while it was being read; nothing of what was applied is lost. Remove the Delta table \
-         and let the connector take a new snapshot, or restore the topic"
+        "topic {topic} was deleted while it was being read, and perhaps created again; nothing of what was applied is lost. \
+         Remove the Delta table and let the connector take a new snapshot, or restore the topic"
     )]
     TopicDeleted {
         /// Kafka topic.
@@ -81,6 +101,18 @@ pub enum ConsumeError {
 }
 
 impl ConsumeError {
+    /// Another message than the applied one is at `offset`; with Kafka's timestamps of both, milliseconds since the epoch.
+    pub(super) fn replaced(
+        topic: &Arc<str>,
+        partition: i32,
+        offset: i64,
+        (applied_ms, found_ms): (i64, Option<i64>),
+    ) -> Self {
+        let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let (applied, found) = (time(applied_ms), time(found_ms.unwrap_or_default()));
+        Self::Replaced { topic: Arc::clone(topic), partition, offset, applied, found }
+    }
+
     /// An error of the client's settings without the value of the setting, which may be a secret.
     pub(super) fn settings(error: &KafkaError) -> Self {
         Self::Settings(match error {

@@ -10,9 +10,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::context::Context;
-use super::reader::{Command, Sink};
-use super::start::start;
-use super::{ConsumeError, PartitionRange};
+use super::reader::Command;
+use super::sink::Sink;
+use super::start::{Found, start};
+use super::{ConsumeError, PartitionRange, Resume};
 
 /// How long one question to Kafka may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,8 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(super) enum Lookup {
     /// Find a topic, however long it takes, and have it assigned.
     Find(Wanted),
-    /// Look once at a topic that is being read, given the next offset of each partition.
-    Inspect { topic: Arc<str>, next: HashMap<i32, i64> },
+    /// Look once at a topic that is being read, given where each partition is to go on.
+    Inspect { topic: Arc<str>, resume: HashMap<i32, Resume> },
     /// End the thread.
     Stop,
 }
@@ -32,8 +33,8 @@ pub(super) enum Lookup {
 /// A topic that somebody wants to read.
 pub(super) struct Wanted {
     pub(super) topic: Arc<str>,
-    /// Partition → next offset.
-    pub(super) resume: HashMap<i32, i64>,
+    /// Partition → where to go on.
+    pub(super) resume: HashMap<i32, Resume>,
     pub(super) sink: Sink,
 }
 
@@ -83,8 +84,8 @@ impl Finder {
                     let due = Instant::now();
                     pending.push(Pending { wanted, pause: Duration::from_millis(250), due, said: None });
                 }
-                Ok(Lookup::Inspect { topic, next }) => {
-                    let outcome = self.ranges(&topic, &next);
+                Ok(Lookup::Inspect { topic, resume }) => {
+                    let outcome = self.partitions(&topic, &resume);
                     let _ = self.reader.send(Command::Inspected { topic, outcome });
                 }
                 Err(RecvTimeoutError::Timeout) => pending = self.look(pending),
@@ -121,12 +122,12 @@ impl Finder {
     }
 
     /// Hands on what was found, or says what is waited for and keeps looking.
-    fn settle(&self, mut pending: Pending, found: Result<Vec<PartitionRange>, Obstacle>) -> Option<Pending> {
+    fn settle(&self, mut pending: Pending, found: Result<Vec<Found>, Obstacle>) -> Option<Pending> {
         let topic = &pending.wanted.topic;
         let words = match found {
-            Ok(ranges) => {
+            Ok(found) => {
                 let Wanted { topic, sink, .. } = pending.wanted;
-                let _ = self.reader.send(Command::Assign { topic, ranges, sink });
+                let _ = self.reader.send(Command::Assign { topic, found, sink });
                 return None;
             }
             Err(Obstacle::Fail(error)) => {
@@ -148,34 +149,34 @@ impl Finder {
         Some(pending)
     }
 
-    fn find(&self, wanted: &Wanted) -> Result<Vec<PartitionRange>, Obstacle> {
+    fn find(&self, wanted: &Wanted) -> Result<Vec<Found>, Obstacle> {
         match &wanted.sink {
-            Sink::Table { .. } => self.ranges(&wanted.topic, &wanted.resume),
+            Sink::Table { .. } => self.partitions(&wanted.topic, &wanted.resume),
             // Only the last heartbeat matters.
             Sink::Heartbeats(_) => Ok(self
                 .watermarks(&wanted.topic)?
                 .into_iter()
-                .map(|Watermarks { partition, low, high }| PartitionRange {
-                    partition,
-                    next: low.max(high - 1),
-                    end: high,
+                .map(|Watermarks { partition, low, high }| Found {
+                    range: PartitionRange { partition, next: low.max(high - 1), end: high },
+                    low,
+                    last_ts_ms: None,
                 })
                 .collect()),
         }
     }
 
     /// What is to be read of each partition of a topic.
-    fn ranges(&self, topic: &Arc<str>, next: &HashMap<i32, i64>) -> Result<Vec<PartitionRange>, Obstacle> {
+    fn partitions(&self, topic: &Arc<str>, resume: &HashMap<i32, Resume>) -> Result<Vec<Found>, Obstacle> {
         self.watermarks(topic)?
             .into_iter()
-            .map(|found| start(topic, found.partition, next.get(&found.partition).copied(), (found.low, found.high)))
+            .map(|found| start(topic, found.partition, resume.get(&found.partition).copied(), (found.low, found.high)))
             .collect::<Result<_, _>>()
             .map_err(Obstacle::Fail)
     }
 
     /// First offset and end of each partition.
     fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, Obstacle> {
-        self.partitions(topic)?
+        self.partition_ids(topic)?
             .into_iter()
             .map(|partition| match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
                 Ok((low, high)) => Ok(Watermarks { partition, low, high }),
@@ -187,7 +188,7 @@ impl Finder {
             .collect()
     }
 
-    fn partitions(&self, topic: &str) -> Result<Vec<i32>, Obstacle> {
+    fn partition_ids(&self, topic: &str) -> Result<Vec<i32>, Obstacle> {
         let metadata = self
             .consumer
             .fetch_metadata(Some(topic), TIMEOUT)

@@ -25,8 +25,8 @@ pub struct RawBatch {
 pub struct RawMessage {
     /// Kafka offset.
     pub offset: i64,
-    /// Kafka timestamp in milliseconds since the epoch; 0 where the broker gave none.
-    pub timestamp_ms: i64,
+    /// Kafka timestamp in milliseconds since the epoch, if the message has one.
+    pub timestamp_ms: Option<i64>,
     /// The key, if the message has one.
     pub key: Option<Range<usize>>,
     /// The value; `None` is a tombstone.
@@ -59,5 +59,10 @@ impl RawBatch {
     /// The offset after the last message; `None` when the batch is empty.
     pub fn next_offset(&self) -> Option<i64> {
         self.messages.last().map(|message| message.offset + 1)
+    }
+
+    /// The last message before an offset.
+    pub fn before(&self, offset: i64) -> Option<&RawMessage> {
+        self.messages.iter().rev().find(|message| message.offset < offset)
     }
 }

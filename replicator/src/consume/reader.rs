@@ -1,5 +1,7 @@
 //! The thread that polls librdkafka: routes messages, hands batches over, pauses partitions when memory is short.
 
+mod inspection;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -7,19 +9,20 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
-use tokio::sync::{mpsc, watch};
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use super::admission::{Gate, Load};
 use super::client::Sizes;
 use super::context::Context;
 use super::ends::Ends;
-use super::lookup::{Lookup, Obstacle, Wanted};
-use super::tables::{INSPECTION_INTERVAL, Table};
-use super::{Budget, ConsumeError, Delivery, Heartbeat, PartitionRange, Share};
+use super::lookup::{Lookup, Obstacle};
+use super::sink::Sink;
+use super::start::Found;
+use super::tables::Table;
+use super::{Budget, ConsumeError, PartitionRange, Share};
 
 /// Messages polled before anything else is looked at.
 const BURST: usize = 256;
@@ -27,64 +30,17 @@ const BURST: usize = 256;
 const IDLE: Duration = Duration::from_millis(50);
 /// How often a paused or resting reader looks whether there is room again.
 const RECHECK: Duration = Duration::from_millis(2);
-/// Kafka has to say this often in a row that a topic is gone: a broker that has just started may not know it yet.
-const MISSING_LIMIT: u32 = 3;
-/// When to look again at a topic that had a problem.
-const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// What the reader is told.
 pub(super) enum Command {
     /// Read a topic.
-    Assign { topic: Arc<str>, ranges: Vec<PartitionRange>, sink: Sink },
+    Assign { topic: Arc<str>, found: Vec<Found>, sink: Sink },
     /// What the lookup thread found about a topic that is being read.
-    Inspected { topic: Arc<str>, outcome: Result<Vec<PartitionRange>, Obstacle> },
+    Inspected { topic: Arc<str>, outcome: Result<Vec<Found>, Obstacle> },
     /// Commit offsets to the group.
     Commit { topic: Arc<str>, offsets: HashMap<i32, i64> },
     /// End the thread.
     Stop,
-}
-
-/// Where a topic's messages go.
-pub(super) enum Sink {
-    /// To the task of a table.
-    Table { deliveries: mpsc::UnboundedSender<Delivery>, share: Share },
-    /// Only their time counts.
-    Heartbeats(watch::Sender<Option<Heartbeat>>),
-}
-
-impl Sink {
-    pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Self::Table { deliveries, .. } => deliveries.is_closed(),
-            Self::Heartbeats(last) => last.is_closed(),
-        }
-    }
-
-    pub(super) fn share(&self) -> Share {
-        match self {
-            Self::Table { share, .. } => share.clone(),
-            Self::Heartbeats(_) => Budget::new(0).share(),
-        }
-    }
-
-    pub(super) fn waiting(&self, words: &str) {
-        self.send(|| Delivery::Waiting(words.to_owned()));
-    }
-
-    pub(super) fn assigned(&self, ranges: Vec<PartitionRange>) {
-        self.send(|| Delivery::Assigned(ranges));
-    }
-
-    pub(super) fn failed(&self, error: ConsumeError) {
-        self.send(|| Delivery::Failed(error));
-    }
-
-    // That the receiver is gone is noticed by `is_closed`.
-    fn send(&self, delivery: impl FnOnce() -> Delivery) {
-        if let Self::Table { deliveries, .. } = self {
-            let _ = deliveries.send(delivery());
-        }
-    }
 }
 
 /// The thread's state.
@@ -122,6 +78,7 @@ impl Reader {
             self.tables.iter_mut().for_each(|table| table.hand_over(now));
             self.let_go();
             self.take_report();
+            self.give_up_swapped();
             self.inspect(now);
             if self.admit(now) {
                 self.read(now);
@@ -146,35 +103,36 @@ impl Reader {
 
     fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Assign { topic, ranges, sink } => self.assign(topic, &ranges, sink),
+            Command::Assign { topic, found, sink } => self.assign(topic, &found, sink),
             Command::Inspected { topic, outcome } => self.inspected(&topic, outcome),
             Command::Commit { topic, offsets } => self.commit(&topic, &offsets),
             Command::Stop => {}
         }
     }
 
-    fn assign(&mut self, topic: Arc<str>, ranges: &[PartitionRange], sink: Sink) {
+    fn assign(&mut self, topic: Arc<str>, found: &[Found], sink: Sink) {
         if let Some(index) = self.position(&topic) {
             self.remove(index);
         }
         let mut table = Table::new(topic, sink);
-        self.extend(&mut table, ranges);
+        self.extend(&mut table, found);
         self.tables.push(table);
         self.routes.clear();
     }
 
     /// Has librdkafka read the partitions that the table does not read yet.
-    fn extend(&self, table: &mut Table, ranges: &[PartitionRange]) {
-        let known = table.next();
-        let added = table.add(ranges, self.sizes.batch);
+    fn extend(&self, table: &mut Table, found: &[Found]) {
+        let known = table.resume();
+        let added = table.add(found, self.sizes.batch);
         if added.count() == 0 {
             return;
         }
+        let ranges = ranges(found);
         for range in ranges.iter().filter(|range| !known.contains_key(&range.partition)) {
             self.ends.assigned(&table.topic, range.partition, range.next, range.end);
         }
         match self.consumer.incremental_assign(&added) {
-            Ok(()) => table.sink.assigned(ranges.to_vec()),
+            Ok(()) => table.sink.assigned(ranges),
             Err(source) => table.sink.failed(ConsumeError::Assign { topic: table.topic.clone(), source }),
         }
     }
@@ -235,7 +193,10 @@ impl Reader {
         let mut timeout = self.patience(now);
         for _ in 0..BURST {
             match consumer.poll(timeout) {
-                Some(Ok(message)) => self.receive(now, &message),
+                Some(Ok(message)) => {
+                    self.give_up_swapped();
+                    self.receive(now, &message);
+                }
                 Some(Err(error)) => return self.troubled(&error),
                 None => return,
             }
@@ -259,9 +220,10 @@ impl Reader {
                 self.routes.insert(address, *route);
             }),
         };
-        let Some((table, lane)) = route else { return };
-        if let Some(table) = self.tables.get_mut(table) {
-            table.receive(lane, now, message);
+        let Some((index, lane)) = route else { return };
+        let Some(table) = self.tables.get_mut(index) else { return };
+        if let Err(error) = table.receive(lane, now, message) {
+            self.fail(index, error);
         }
     }
 
@@ -269,50 +231,6 @@ impl Reader {
         let index = self.position(message.topic())?;
         let lanes = &self.tables.get(index)?.lanes;
         Some((index, lanes.iter().position(|lane| lane.partition == message.partition())?))
-    }
-
-    /// librdkafka says that something is wrong, but not with which topic.
-    fn troubled(&mut self, error: &KafkaError) {
-        let Some(code) = error.rdkafka_error_code() else { return };
-        match code {
-            RDKafkaErrorCode::AllBrokersDown => self.say_unreachable(),
-            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-                self.look_at_all(true);
-            }
-            RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition
-            | RDKafkaErrorCode::TopicAuthorizationFailed => self.look_at_all(false),
-            // librdkafka would go on behind what it cannot read.
-            RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::InvalidMessage => {
-                error!(target: "kafka", %error, "Kafka delivers damaged messages; reading them again");
-                self.tables.iter().for_each(|table| self.put_back(table));
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            _ => debug!(target: "kafka", %error, "consumer error"),
-        }
-    }
-
-    fn say_unreachable(&mut self) {
-        let reason = self.consumer.context().trouble.reason();
-        let words = reason.unwrap_or_else(|| "no Kafka broker can be reached".into());
-        self.unreachable = true;
-        self.tables.iter_mut().for_each(|table| table.wait(&words));
-    }
-
-    fn look_at_all(&mut self, stalled: bool) {
-        let now = Instant::now();
-        for table in &mut self.tables {
-            table.inspect_at = now;
-            table.stalled |= stalled;
-        }
-    }
-
-    /// Reads the table's partitions again from where they were.
-    fn put_back(&self, table: &Table) {
-        let partitions = table.positions();
-        complain(self.consumer.incremental_unassign(&partitions));
-        complain(self.consumer.incremental_assign(&partitions));
     }
 
     fn take_report(&mut self) {
@@ -331,70 +249,6 @@ impl Reader {
         }
     }
 
-    /// Has the lookup thread look at the topics whose time has come.
-    fn inspect(&mut self, now: Instant) {
-        for table in self.tables.iter_mut().filter(|table| table.inspect_at <= now) {
-            table.inspect_at = now + INSPECTION_INTERVAL;
-            let (topic, next) = (table.topic.clone(), table.next());
-            let _ = self.lookups.send(Lookup::Inspect { topic, next });
-        }
-    }
-
-    fn inspected(&mut self, topic: &str, outcome: Result<Vec<PartitionRange>, Obstacle>) {
-        let Some(index) = self.position(topic) else { return };
-        let mut table = self.tables.swap_remove(index);
-        self.routes.clear();
-        let failure = match outcome {
-            Ok(ranges) => {
-                self.sound(&mut table, &ranges);
-                None
-            }
-            Err(Obstacle::Missing) => {
-                table.missing += 1;
-                table.inspect_at = Instant::now() + SECOND_LOOK;
-                (table.missing >= MISSING_LIMIT).then(|| ConsumeError::TopicDeleted { topic: table.topic.clone() })
-            }
-            Err(Obstacle::Wait(words) | Obstacle::Unreachable(words)) => {
-                table.wait(&words);
-                table.inspect_at = Instant::now() + SECOND_LOOK;
-                None
-            }
-            Err(Obstacle::Fail(error)) => {
-                table.inspect_at = Instant::now() + SECOND_LOOK;
-                table.concerns(&error).then_some(error)
-            }
-        };
-        self.tables.push(table);
-        if let Some(error) = failure {
-            self.fail(self.tables.len() - 1, error);
-        }
-    }
-
-    /// The topic is there and holds what is to be read next.
-    fn sound(&mut self, table: &mut Table, ranges: &[PartitionRange]) {
-        table.missing = 0;
-        if std::mem::take(&mut table.stalled) {
-            self.put_back(table);
-        }
-        self.extend(table, ranges);
-        if std::mem::take(&mut table.waiting) {
-            table.sink.assigned(ranges.to_vec());
-        }
-    }
-
-    /// A table's topic cannot be read on; heartbeats are simply looked for again.
-    fn fail(&mut self, index: usize, error: ConsumeError) {
-        let Some(table) = self.tables.get(index) else { return };
-        let topic = table.topic.clone();
-        if let Sink::Heartbeats(last) = &table.sink {
-            let sink = Sink::Heartbeats(last.clone());
-            let _ = self.lookups.send(Lookup::Find(Wanted { topic, resume: HashMap::new(), sink }));
-        } else {
-            table.sink.failed(error);
-        }
-        self.remove(index);
-    }
-
     fn commit(&self, topic: &str, offsets: &HashMap<i32, i64>) {
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for (&partition, &offset) in offsets {
@@ -404,6 +258,10 @@ impl Reader {
             debug!(target: "kafka", %error, "offsets cannot be committed to the Kafka group");
         }
     }
+}
+
+fn ranges(found: &[Found]) -> Vec<PartitionRange> {
+    found.iter().map(|found| found.range).collect()
 }
 
 fn complain(result: Result<(), KafkaError>) {

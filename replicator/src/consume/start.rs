@@ -15,19 +15,44 @@ pub struct PartitionRange {
     pub end: i64,
 }
 
-/// The range to read, given the offset to go on from (`None`: from the beginning) and the partition's watermarks.
+/// Where to go on in a partition that was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The first offset that was not applied.
+    pub next: i64,
+    /// Kafka's timestamp of the message before it, milliseconds since the epoch, if it is known. The message that is
+    /// there now must have the same: else the topic is another one.
+    pub last_ts_ms: Option<i64>,
+}
+
+/// A partition as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// What is to be read.
+    pub(super) range: PartitionRange,
+    /// The first offset that is still there.
+    pub(super) low: i64,
+    /// Timestamp of the message before `range.next`, if it is known.
+    pub(super) last_ts_ms: Option<i64>,
+}
+
+/// What to read, given where to go on (`None`: from the beginning) and the partition's watermarks.
 pub(super) fn start(
     topic: &Arc<str>,
     partition: i32,
-    resume: Option<i64>,
+    resume: Option<Resume>,
     (low, high): (i64, i64),
-) -> Result<PartitionRange, ConsumeError> {
+) -> Result<Found, ConsumeError> {
     let topic = topic.clone();
-    match resume {
+    let last_ts_ms = resume.and_then(|resume| resume.last_ts_ms);
+    match resume.map(|resume| resume.next) {
         Some(resume) if resume > high => Err(ConsumeError::Recreated { topic, partition, resume, high }),
         Some(resume) if resume < low => Err(ConsumeError::Overtaken { topic, partition, resume, low }),
         None if low > 0 => Err(ConsumeError::BeginningDeleted { topic, partition, low }),
-        resume => Ok(PartitionRange { partition, next: resume.unwrap_or(0), end: high }),
+        next => {
+            let range = PartitionRange { partition, next: next.unwrap_or(0), end: high };
+            Ok(Found { range, low, last_ts_ms })
+        }
     }
 }
 
@@ -36,7 +61,8 @@ mod tests {
     use super::*;
 
     fn from(resume: Option<i64>, watermarks: (i64, i64)) -> Result<PartitionRange, ConsumeError> {
-        start(&"shop.orders".into(), 3, resume, watermarks)
+        let resume = resume.map(|next| Resume { next, last_ts_ms: Some(5) });
+        start(&"shop.orders".into(), 3, resume, watermarks).map(|found| found.range)
     }
 
     #[test]

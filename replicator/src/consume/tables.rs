@@ -10,8 +10,9 @@ use rdkafka::topic_partition_list::Offset;
 
 use super::admission::Load;
 use super::batching::{Building, Incoming};
-use super::reader::Sink;
-use super::{ConsumeError, Delivery, Heartbeat, PartitionRange};
+use super::sink::Sink;
+use super::start::Found;
+use super::{ConsumeError, Delivery, Heartbeat, Resume};
 
 /// Debezium's header on the delete that starts a key change.
 const NEW_KEY_HEADER: &str = "__debezium.newkey";
@@ -41,7 +42,29 @@ pub(super) struct Lane {
     pub(super) partition: i32,
     /// The offset after the last message received.
     pub(super) next: i64,
+    /// Kafka's timestamp of that message, if it is known.
+    last_ts_ms: Option<i64>,
+    /// The first offset that was there when the topic was last looked at.
+    low: i64,
     building: Building,
+}
+
+impl Lane {
+    /// Where librdkafka is to read: from the last message received, if it should still be there, so that it can be seen
+    /// whether this is the topic that it came from.
+    fn fetch_from(&self) -> i64 {
+        if self.last_ts_ms.is_some() && self.low < self.next { self.next - 1 } else { self.next }
+    }
+
+    /// Checks a message that was received before, in this run or in an earlier one.
+    fn recognise(&self, topic: &Arc<str>, offset: i64, found_ms: Option<i64>) -> Result<(), ConsumeError> {
+        match self.last_ts_ms {
+            Some(applied_ms) if offset == self.next - 1 && found_ms != Some(applied_ms) => {
+                Err(ConsumeError::replaced(topic, self.partition, offset, (applied_ms, found_ms)))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Table {
@@ -52,39 +75,54 @@ impl Table {
     }
 
     /// Adds the partitions that are not there yet; what they are, for librdkafka.
-    pub(super) fn add(&mut self, ranges: &[PartitionRange], batch_bytes: usize) -> TopicPartitionList {
+    pub(super) fn add(&mut self, found: &[Found], batch_bytes: usize) -> TopicPartitionList {
         let known = self.lanes.len();
-        for &PartitionRange { partition, next, .. } in ranges {
-            if !self.lanes.iter().any(|lane| lane.partition == partition) {
-                let building = Building::new(self.topic.clone(), partition, self.sink.share(), batch_bytes);
-                self.lanes.push(Lane { partition, next, building });
+        for &Found { range, low, last_ts_ms } in found {
+            let partition = range.partition;
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.partition == partition) {
+                lane.low = low;
+                continue;
             }
+            let building = Building::new(self.topic.clone(), partition, self.sink.share(), batch_bytes);
+            self.lanes.push(Lane { partition, next: range.next, last_ts_ms, low, building });
         }
         positions(&self.topic, self.lanes.get(known..).unwrap_or_default())
     }
 
-    /// All partitions with the offsets to go on from, for librdkafka.
+    /// All partitions with the offsets to read from, for librdkafka.
     pub(super) fn positions(&self) -> TopicPartitionList {
         positions(&self.topic, &self.lanes)
     }
 
-    /// Partition → next offset.
-    pub(super) fn next(&self) -> HashMap<i32, i64> {
-        self.lanes.iter().map(|lane| (lane.partition, lane.next)).collect()
+    /// Partition → where it is to go on.
+    pub(super) fn resume(&self) -> HashMap<i32, Resume> {
+        let resume = |lane: &Lane| Resume { next: lane.next, last_ts_ms: lane.last_ts_ms };
+        self.lanes.iter().map(|lane| (lane.partition, resume(lane))).collect()
     }
 
-    /// Puts a message on its way.
-    pub(super) fn receive(&mut self, lane: usize, now: Instant, message: &BorrowedMessage<'_>) {
-        let Some(lane) = self.lanes.get_mut(lane) else { return };
+    /// Whether any message was read, in this run or an earlier one.
+    pub(super) fn has_read(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.next > 0)
+    }
+
+    /// Puts a message on its way. An error says that this is not the topic that was read before.
+    pub(super) fn receive(
+        &mut self,
+        lane: usize,
+        now: Instant,
+        message: &BorrowedMessage<'_>,
+    ) -> Result<(), ConsumeError> {
+        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(()) };
+        let timestamp_ms = message.timestamp().to_millis();
         // After a pause librdkafka goes on from where it was; whoever comes after relies on ascending offsets.
         if message.offset() < lane.next {
-            return;
+            return lane.recognise(&self.topic, message.offset(), timestamp_ms);
         }
         lane.next = message.offset() + 1;
-        let timestamp_ms = message.timestamp().to_millis().unwrap_or(0);
+        lane.last_ts_ms = timestamp_ms;
         match &self.sink {
             Sink::Heartbeats(last) => {
-                last.send_replace(Some(Heartbeat { ts_ms: timestamp_ms }));
+                last.send_replace(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
             }
             Sink::Table { deliveries, .. } => {
                 let moves_key =
@@ -96,6 +134,7 @@ impl Table {
                 }
             }
         }
+        Ok(())
     }
 
     /// When the next batch must be handed over.
@@ -132,7 +171,7 @@ fn positions(topic: &str, lanes: &[Lane]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(lanes.len());
     for lane in lanes {
         // Cannot fail: an offset of ours is never negative.
-        let _ = list.add_partition_offset(topic, lane.partition, Offset::Offset(lane.next));
+        let _ = list.add_partition_offset(topic, lane.partition, Offset::Offset(lane.fetch_from()));
     }
     list
 }

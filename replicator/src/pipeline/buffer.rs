@@ -40,6 +40,13 @@ impl Times {
     }
 }
 
+/// The message before the next offset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastMessage {
+    /// Kafka's timestamp of it, if it has one.
+    pub timestamp_ms: Option<i64>,
+}
+
 /// What is taken out of a [`Buffer`] for one commit.
 pub(super) struct Pending {
     pub folded: Folded,
@@ -87,10 +94,14 @@ impl Buffer {
         Ok(())
     }
 
-    /// Everything before `next` was seen, whether or not it changed anything.
-    pub(super) fn seen(&mut self, partition: i32, next: i64, held: Held) {
+    /// Everything before `next` was seen, whether or not it changed anything; `last` is the last message of it, if there
+    /// was any.
+    pub(super) fn seen(&mut self, partition: i32, next: i64, last: Option<LastMessage>, held: Held) {
         let progress = self.progress.entry(partition).or_default();
         progress.next_offset = progress.next_offset.max(next);
+        if let Some(LastMessage { timestamp_ms }) = last {
+            progress.message_ts_ms = timestamp_ms;
+        }
         if self.is_empty() {
             return;
         }
@@ -135,7 +146,7 @@ pub(super) fn only_truncates(batch: &ChangeBatch) -> bool {
     batch.schema.key.is_empty() && batch.events.iter().all(|event| event.op == Op::Truncate)
 }
 
-/// Offsets to go on from, per partition.
-pub(super) fn resume(table: Option<&KeyedTable>) -> PartitionProgress {
+/// How far the table was applied, per partition.
+pub(super) fn progress(table: Option<&KeyedTable>) -> PartitionProgress {
     table.map(|table| table.progress().clone()).unwrap_or_default()
 }

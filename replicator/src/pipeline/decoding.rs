@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use tokio::sync::mpsc;
 
 use super::backoff::Backoff;
+use super::buffer::LastMessage;
 use crate::consume::{ConsumeError, Delivery, Held, PartitionRange, RawBatch};
 use crate::decode::{Decoded, Decoder};
 use crate::report::{TableHandle, describe};
@@ -13,7 +14,7 @@ pub(super) enum Step {
     /// Reading starts or goes on.
     Assigned(Vec<PartitionRange>),
     /// Events of one partition and the memory they hold.
-    Decoded { partition: i32, decoded: Decoded, held: Held },
+    Decoded { partition: i32, decoded: Decoded, last: Option<LastMessage>, held: Held },
     /// The topic cannot be read on.
     Failed(ConsumeError),
 }
@@ -64,9 +65,10 @@ async fn decode(decoder: &mut Decoder, raw: RawBatch, report: &TableHandle) -> S
         }
     };
     let bytes = events.changes.iter().map(|batch| size(&batch.rows) + size_of_val(batch.events.as_slice())).sum();
+    let last = raw.before(events.next_offset).map(|message| LastMessage { timestamp_ms: message.timestamp_ms });
     let RawBatch { partition, mut held, .. } = raw;
     held.resize(bytes);
-    Step::Decoded { partition, decoded: events, held }
+    Step::Decoded { partition, decoded: events, last, held }
 }
 
 fn size(rows: &RecordBatch) -> usize {

@@ -4,6 +4,7 @@ mod backoff;
 mod buffer;
 mod decoding;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
-use self::buffer::{Buffer, Pending, only_truncates, resume};
+use self::buffer::{Buffer, Pending, only_truncates, progress};
 use self::decoding::Step;
-use crate::change::{ChangeBatch, RowSchema};
-use crate::consume::{ConsumeError, Consumer, Share};
+use crate::change::{ChangeBatch, PartitionProgress, Progress, RowSchema};
+use crate::consume::{ConsumeError, Consumer, Resume, Share};
 use crate::decode::{DecodeError, Decoded, Decoder};
 use crate::report::{CommitReport, TableHandle, describe};
 use crate::table::{Committed, KeyedTable, TableError, TableSpec};
@@ -85,9 +86,8 @@ impl Pipeline {
     async fn replicate(self) -> Result<(), End> {
         let Self { spec, consumer, decoder, limits, report, stop } = self;
         let opened = retry(&report, &stop, || KeyedTable::open(&spec)).await?;
-        let progress = resume(opened.as_ref());
-        let offsets = progress.iter().map(|(partition, progress)| (*partition, progress.next_offset)).collect();
-        let subscription = consumer.subscribe(&spec.topic, offsets);
+        let progress = progress(opened.as_ref());
+        let subscription = consumer.subscribe(&spec.topic, resume(&progress));
         let steps = decoding::start(subscription.deliveries, decoder, report.clone());
         if let Some(table) = &opened {
             report.opened(table.version(), table.rows() as u64);
@@ -141,12 +141,12 @@ impl Writer {
                 }
                 self.report.assigned(self.buffer.progress(), &ranges);
             }
-            Step::Decoded { partition, decoded, held } => {
+            Step::Decoded { partition, decoded, last, held } => {
                 let Decoded { changes, next_offset, failure } = decoded;
                 for batch in &changes {
                     self.fold(partition, batch).await?;
                 }
-                self.buffer.seen(partition, next_offset, held);
+                self.buffer.seen(partition, next_offset, last, held);
                 if self.buffer.is_empty() {
                     self.report.applied(self.buffer.progress());
                 }
@@ -222,6 +222,12 @@ impl Writer {
         };
         self.report.committed(&report, jiff::Timestamp::now());
     }
+}
+
+/// Where to go on reading.
+fn resume(progress: &PartitionProgress) -> HashMap<i32, Resume> {
+    let resume = |progress: &Progress| Resume { next: progress.next_offset, last_ts_ms: progress.message_ts_ms };
+    progress.iter().map(|(partition, progress)| (*partition, resume(progress))).collect()
 }
 
 /// Repeats what can succeed by itself, and says what it waits for.

@@ -23,6 +23,11 @@ type FloatGauge = Gauge<f64, AtomicU64>;
 const SECONDS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3600.0];
 
+const COMMIT_DURATION: &str = "Time from the first byte written to the commit's answer";
+const FRESHNESS: &str =
+    "Age of the oldest change of each commit, since its commit at the source, when it is readable in Delta";
+const LAG_SECONDS: &str = "Time since the moment up to which the Delta table is known to be complete";
+
 /// All metrics of the process.
 pub(super) struct Metrics {
     registry: Registry,
@@ -51,7 +56,6 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tributary");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Version of this program", version);
-        let histograms: fn() -> Histogram = || Histogram::new(SECONDS);
         let r = &mut registry;
         Self {
             received_messages: add(r, "received_messages", "Messages read from Kafka", Family::default()),
@@ -59,30 +63,15 @@ impl Metrics {
             events: add(r, "events", "Events applied to the Delta table, by operation", Family::default()),
             commits: add(r, "commits", "Delta commits", Family::default()),
             retries: add(r, "retries", "Commits that did not succeed and were tried again", Family::default()),
-            commit_duration: add(
-                r,
-                "commit_duration_seconds",
-                "Time from the first byte written to the commit's answer",
-                Family::new_with_constructor(histograms),
-            ),
-            freshness: add(
-                r,
-                "freshness_seconds",
-                "Age of the oldest change of each commit, since its commit at the source, when it is readable in Delta",
-                Family::new_with_constructor(histograms),
-            ),
+            commit_duration: add(r, "commit_duration_seconds", COMMIT_DURATION, seconds()),
+            freshness: add(r, "freshness_seconds", FRESHNESS, seconds()),
             written_bytes: add(r, "written_bytes", "Bytes written to the Delta table", Family::default()),
             written_files: add(r, "written_files", "Files written to the Delta table", Family::default()),
             files: add(r, "files", "Live data files of the Delta table", Family::default()),
             rows: add(r, "rows", "Live rows of the Delta table", Family::default()),
             delta_version: add(r, "delta_version", "Version of the Delta table", Family::default()),
             lag_messages: add(r, "lag_messages", "Messages that were not applied yet", Family::default()),
-            lag_seconds: add(
-                r,
-                "lag_seconds",
-                "Time since the moment up to which the Delta table is known to be complete",
-                Family::default(),
-            ),
+            lag_seconds: add(r, "lag_seconds", LAG_SECONDS, Family::default()),
             up: add(r, "table_up", "1 while the table is snapshotting or streaming", Family::default()),
             failed: add(r, "table_failed", "1 when the table has stopped and needs somebody", Family::default()),
             buffered_bytes: add(r, "buffered_bytes", "Bytes buffered between Kafka and Delta", Gauge::default()),
@@ -157,6 +146,10 @@ impl Metrics {
 
 fn label(table: &str) -> Label {
     [("table", table.to_owned())]
+}
+
+fn seconds() -> Histograms {
+    Family::new_with_constructor(|| Histogram::new(SECONDS))
 }
 
 fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {

@@ -1,10 +1,11 @@
-//! Metrics, health, the state of each table.
+//! Metrics, health, the state of each table, the resource's status.
 
 mod board;
 mod describe;
 mod http;
 mod log;
 mod metrics;
+mod resource;
 mod state;
 mod status;
 
@@ -12,5 +13,6 @@ pub use board::{Board, TableHandle};
 pub use describe::describe;
 pub use http::{ListenError, listen, serve};
 pub use log::{LogFormat, start_logging};
+pub use resource::{ResourceName, ResourceNameError, report_to};
 pub use state::{CommitReport, Phase, TableState};
 pub use status::{StatusError, fetch, render};

@@ -158,8 +158,10 @@ impl Knowledge {
     /// What the broker says of the ends of the partitions.
     pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = (i32, i64)>, now: Timestamp) {
         self.ends.extend(ends);
-        // Without heartbeats the broker is the only one who can say that nothing is missing.
-        if !self.heartbeat_seen && self.state.phase == Phase::Streaming && self.outstanding() == 0 {
+        // Without heartbeats the broker is the only one who can say that nothing is missing; of a topic that nothing was ever
+        // read from, it cannot: the connector may not have begun.
+        let has_read = self.applied.values().any(|next| *next > 0);
+        if !self.heartbeat_seen && has_read && self.state.phase == Phase::Streaming && self.outstanding() == 0 {
             self.complete_until(Some(now.as_millisecond()));
         }
     }

@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 
 fn progress(next_offset: i64, lsn: Option<u64>) -> PartitionProgress {
     let position = lsn.map(|lsn| Position { commit_lsn: 1, lsn });
-    PartitionProgress::from([(0, Progress { next_offset, position, source_ts_ms: 0 })])
+    PartitionProgress::from([(0, Progress { next_offset, position, source_ts_ms: 0, message_ts_ms: Some(0) })])
 }
 
 fn range(next: i64, end: i64) -> [PartitionRange; 1] {
@@ -97,6 +97,16 @@ fn without_heartbeats_a_table_that_has_everything_is_not_behind() {
     table.heartbeat(390_000);
     table.ends([(0, 10)], at(500));
     assert_eq!(table.state(at(500)).lag_seconds, Some(100.0), "a connector that has gone silent shows");
+}
+
+#[test]
+fn an_empty_topic_does_not_say_that_the_table_is_complete_until_the_connector_is_heard() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&PartitionProgress::new(), &range(0, 0));
+    table.ends([(0, 0)], at(400));
+    assert_eq!(table.state(at(401)).lag_seconds, None);
+    table.heartbeat(400_000);
+    assert_eq!(table.state(at(401)).lag_seconds, Some(1.0));
 }
 
 #[test]

@@ -20,6 +20,16 @@ impl Shard {
     /// One process for all tables.
     pub const ALL: Self = Self { ordinal: 0, replicas: 1 };
 
+    /// Which of the processes this is, counted from 0.
+    pub const fn ordinal(self) -> u32 {
+        self.ordinal
+    }
+
+    /// How many processes there are.
+    pub const fn replicas(self) -> u32 {
+        self.replicas
+    }
+
     /// Whether a table, given as `schema.table`, is this share's. The hash is the same on every machine and for ever.
     pub fn owns(self, table: &str) -> bool {
         xxh3_64(table.as_bytes()) % u64::from(self.replicas) == u64::from(self.ordinal)

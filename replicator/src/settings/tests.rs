@@ -207,3 +207,20 @@ fn a_file_that_is_missing_or_wrong_is_named() {
     fs::write(&path, "kind: Pod").unwrap();
     assert!(matches!(read(&path).unwrap_err(), SettingsError::Document { .. }));
 }
+
+#[test]
+fn secrets_are_read_as_kubernetes_mounts_them() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("lake");
+    fs::create_dir_all(secret.join("..2026_11_21_12_00_00.1")).unwrap();
+    fs::write(secret.join("..2026_11_21_12_00_00.1/password"), "hunter2\n").unwrap();
+    symlink("..2026_11_21_12_00_00.1", secret.join("..data")).unwrap();
+    symlink("..data/password", secret.join("password")).unwrap();
+    let secrets = Secrets::new(Some(directory.path()));
+    assert_eq!(secrets.value("spec.x", "lake", "password").unwrap(), "hunter2");
+    // A Secret that loses a key leaves no link behind; one that is being replaced may have a link to nothing.
+    fs::remove_dir_all(secret.join("..2026_11_21_12_00_00.1")).unwrap();
+    let error = secrets.value("spec.x", "lake", "password").unwrap_err();
+    assert!(error.is_transient() && matches!(error, SettingsError::NoSecret { .. }), "{error}");
+}

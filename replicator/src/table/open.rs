@@ -27,16 +27,19 @@ const CONCURRENT_FILES: usize = 8;
 impl KeyedTable {
     /// Opens the table; `None` when there is none yet. A table that this replication did not make is an error.
     pub async fn open(spec: &TableSpec) -> Result<Option<Self>, TableError> {
-        let mut delta = build(spec)?;
-        match delta.load().await {
-            Ok(()) => Self::of_loaded(spec.clone(), delta).await.map(Some),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(error) if is_missing(&delta).await => {
-                tracing::debug!(%error, "no Delta table yet");
-                Ok(None)
-            }
-            Err(error) => Err(TableError::storage("open", &spec.uri())(error)),
+        match load(spec).await? {
+            Some(delta) => Self::of_loaded(spec.clone(), delta).await.map(Some),
+            None => Ok(None),
         }
+    }
+
+    /// The version of the table that is there; `None` when there is none. One that this replication did not make is an
+    /// error, as for [`KeyedTable::open`], but no row is read.
+    pub async fn existing_version(spec: &TableSpec) -> Result<Option<u64>, TableError> {
+        let Some(delta) = load(spec).await? else { return Ok(None) };
+        let state = delta.snapshot().map_err(TableError::storage("open", &spec.uri()))?;
+        own_columns(spec, state)?;
+        Ok(delta.version())
     }
 
     /// Creates the table, without rows, for these columns of the source.
@@ -122,6 +125,20 @@ fn build(spec: &TableSpec) -> Result<DeltaTable, TableError> {
     let builder = DeltaTableBuilder::from_url(spec.url.clone());
     let builder = builder.map(|builder| builder.with_storage_options(spec.options.clone()));
     builder.and_then(DeltaTableBuilder::build).map_err(TableError::storage("open", &spec.uri()))
+}
+
+/// The table with its log; `None` when there is none.
+async fn load(spec: &TableSpec) -> Result<Option<DeltaTable>, TableError> {
+    let mut delta = build(spec)?;
+    match delta.load().await {
+        Ok(()) => Ok(Some(delta)),
+        Err(DeltaTableError::NotATable(_)) => Ok(None),
+        Err(error) if is_missing(&delta).await => {
+            tracing::debug!(%error, "no Delta table yet");
+            Ok(None)
+        }
+        Err(error) => Err(TableError::storage("open", &spec.uri())(error)),
+    }
 }
 
 /// Whether the failure to load means that there is no table, rather than that the storage cannot be reached.

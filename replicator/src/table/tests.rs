@@ -67,7 +67,7 @@ impl Fixture {
         self.offset += events.len() as i64;
         let columns = table.columns();
         let mut fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec()).unwrap();
-        let mut progress = Progress::default();
+        let mut progress = Progress { message_ts_ms: Some(self.offset), ..Progress::default() };
         fold.push(&batch, |event| {
             progress.advance(event);
             true

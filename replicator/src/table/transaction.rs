@@ -11,6 +11,9 @@ const NEXT_OFFSET: &str = "next-offset";
 const COMMIT_LSN: &str = "source-commit-lsn";
 const LSN: &str = "source-lsn";
 const TS_MS: &str = "source-ts-ms";
+const MESSAGE_TS_MS: &str = "message-ts-ms";
+/// Stands for a timestamp that is not known.
+const UNKNOWN: i64 = -1;
 
 /// Name of one value of one partition: `tributary/<topic>/<partition>/<what>`.
 fn app_id(topic: &str, partition: i32, what: &str) -> String {
@@ -30,6 +33,7 @@ pub(super) fn transactions(topic: &str, progress: &PartitionProgress) -> Vec<Tra
         push(COMMIT_LSN, position.commit_lsn as i64);
         push(LSN, position.lsn as i64);
         push(TS_MS, of.source_ts_ms);
+        push(MESSAGE_TS_MS, of.message_ts_ms.unwrap_or(UNKNOWN));
     }
     transactions
 }
@@ -47,8 +51,9 @@ pub(super) async fn progress(
         let commit_lsn = version(COMMIT_LSN).await?.unwrap_or_default() as u64;
         let lsn = version(LSN).await?.unwrap_or_default() as u64;
         let source_ts_ms = version(TS_MS).await?.unwrap_or_default();
+        let message_ts_ms = version(MESSAGE_TS_MS).await?.filter(|&time| time != UNKNOWN);
         let position = (lsn != 0).then_some(Position { commit_lsn, lsn });
-        progress.insert(partition, Progress { next_offset, position, source_ts_ms });
+        progress.insert(partition, Progress { next_offset, position, source_ts_ms, message_ts_ms });
     }
     Ok(progress)
 }

@@ -53,7 +53,7 @@ impl JsonPart {
 /// One message of a [`RawBatch`] in the making.
 struct Message {
     offset: i64,
-    timestamp_ms: i64,
+    timestamp_ms: Option<i64>,
     moves_key: bool,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
@@ -74,7 +74,7 @@ fn messages<Part: for<'a> Deserialize<'a>>(lines: &str, topic: &str, bytes: fn(P
     let recorded = recorded.filter(|recorded| recorded.topic == topic && recorded.partition == 0);
     let messages = recorded.map(|recorded| Message {
         offset: recorded.offset,
-        timestamp_ms: recorded.timestamp_ms,
+        timestamp_ms: Some(recorded.timestamp_ms),
         moves_key: recorded.moves_key,
         key: recorded.key.map(bytes),
         value: recorded.value.map(bytes),
@@ -84,7 +84,7 @@ fn messages<Part: for<'a> Deserialize<'a>>(lines: &str, topic: &str, bytes: fn(P
 
 /// A message without a key.
 fn message(offset: i64, value: impl Into<Vec<u8>>) -> Message {
-    Message { offset, timestamp_ms: 0, moves_key: false, key: None, value: Some(value.into()) }
+    Message { offset, timestamp_ms: None, moves_key: false, key: None, value: Some(value.into()) }
 }
 
 fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch {
