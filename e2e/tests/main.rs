@@ -3,7 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod chart;
+mod cluster;
 mod comparison;
+mod kind;
+mod node;
 mod replication;
 mod shared;
+mod source;
 mod stack;
+mod strimzi;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ struct Arguments {
     /// How many seconds the workload runs.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// On a Kubernetes of its own, with the operator.
+    #[arg(long, conflicts_with = "dir")]
+    kubernetes: bool,
     /// Leave everything running in the end, on fixed ports, and say where.
     #[arg(long)]
     keep: bool,
@@ -80,7 +84,8 @@ async fn show(arguments: Arguments) -> anyhow::Result<ExitCode> {
         format: arguments.format,
     };
     let mut interrupts = Interrupts::new()?;
-    let mut run = Box::pin(demo::run(&options));
+    let mut run: Pin<Box<dyn Future<Output = anyhow::Result<()>>>> =
+        if arguments.kubernetes { Box::pin(demo::run_on_kubernetes(&options)) } else { Box::pin(demo::run(&options)) };
     tokio::select! {
         result = &mut run => result.map(|()| ExitCode::SUCCESS),
         () = interrupts.next() => {

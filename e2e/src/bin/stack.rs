@@ -121,6 +121,7 @@ async fn up(up: Up) -> anyhow::Result<()> {
         directory: Some(directory.clone()),
         parts: Part::ALL.into_iter().filter(|part| !up.without.contains(part)).collect(),
         lifetime: if up.foreground { Lifetime::WithParent } else { Lifetime::Detached },
+        ..StackOptions::default()
     };
     let start = Instant::now();
     let stack = tokio::select! {

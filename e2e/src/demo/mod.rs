@@ -4,6 +4,8 @@ mod columns;
 mod ending;
 mod figures;
 mod follow;
+mod kubectl;
+mod kubernetes;
 mod look;
 mod place;
 mod replicator;
@@ -25,10 +27,11 @@ use crate::oracle::Oracle;
 use crate::stack::{Connectors, PortClaims, Stack};
 use figures::grouped;
 use replicator::Replicator;
-use resource::ShopResource;
+use resource::{Place, ShopResource};
 use screen::Screen;
 use watch::Watch;
 
+pub use kubernetes::run as run_on_kubernetes;
 pub use place::{default_directory, stop};
 
 /// What to show.
@@ -92,7 +95,7 @@ impl Demo {
         }
         let (http_port, claim) = place::http_port(options)?;
         let stack = Stack::up(place::stack_options(options)).await?;
-        let shop = ShopResource::new(stack.addresses(), http_port, options.format)?;
+        let shop = ShopResource::new(stack.addresses(), Place::Machine(http_port), options.format)?;
         shop.write(stack.directory())?;
         // Needed in the end only, but it may have to be built, and that may fail.
         let reader = Oracle::start().await?;

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 use tributary_crds::{CdcReplication, topic};
-use tributary_operator::build::connector::{ConnectorSecrets, connector_config};
+use tributary_operator::build::connector::{ConnectorSecrets, KafkaSecrets, connector_config, reselecting};
 
 use crate::compare::{TablePair, Verdict, wait_until_equal};
 use crate::oracle::{Oracle, TableLocation};
@@ -76,12 +76,19 @@ impl Pipeline {
 
     /// Registers the connector, with the configuration that follows from the resource.
     pub async fn connect(&self) -> anyhow::Result<()> {
+        self.connect_while_arriving(&[]).await
+    }
+
+    /// The same, with what is needed while these added tables are copied.
+    pub async fn connect_while_arriving(&self, tables: &[&str]) -> anyhow::Result<()> {
         let secrets = ConnectorSecrets {
             username: POSTGRES_USER.to_owned(),
             password: POSTGRES_PASSWORD.to_owned(),
             registry: None,
+            kafka: KafkaSecrets::default(),
         };
-        let config = connector_config(&self.resource()?, &secrets, Some(1))?;
+        let mut config = connector_config(&self.resource()?, &secrets, Some(1))?;
+        config.extend(reselecting(tables));
         self.stack.register_connector(&self.name, &config).await
     }
 
@@ -92,6 +99,18 @@ impl Pipeline {
         self.replicator = None;
         self.replicator = Some(Replicator::start(&file, &secrets, &self.log_path())?);
         Ok(())
+    }
+
+    /// Runs `replicator check` on the resource: how it ended, and what it printed.
+    pub async fn check(&self) -> anyhow::Result<(ExitStatus, String)> {
+        let mut command = tokio::process::Command::new(replicator_program()?);
+        command
+            .args(["check", "-f"])
+            .arg(self.write_document()?)
+            .arg("--secrets")
+            .arg(self.folder.path().join("secrets"));
+        let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await??;
+        Ok((output.status, String::from_utf8(output.stdout)?))
     }
 
     /// Starts another replicator of the same tables beside the first, with this commit interval.

@@ -7,7 +7,7 @@ use super::{Addresses, Part, java};
 
 pub(super) fn program(software: &Software, directory: &Directory) -> anyhow::Result<Program> {
     let mut program = java::program(software, directory, Part::Connect, "768m");
-    program.arguments.extend(java::kafka_arguments(software, directory)?);
+    program.arguments.extend(java::kafka_arguments(software, &directory.tmp())?);
     program.arguments.push("org.apache.kafka.connect.cli.ConnectDistributed".into());
     program.arguments.push("connect.properties".into());
     Ok(program)

@@ -27,9 +27,9 @@ pub(super) fn program(software: &Software, directory: &Directory, part: Part, he
     }
 }
 
-/// The arguments that make a Java program one of Kafka's: its class path and its log settings.
-pub(super) fn kafka_arguments(software: &Software, directory: &Directory) -> anyhow::Result<Vec<OsString>> {
-    let settings = directory.tmp().join("log4j2.properties");
+/// The arguments that make a Java program one of Kafka's: its class path and its log settings, which are written to `tmp`.
+pub(crate) fn kafka_arguments(software: &Software, tmp: &Path) -> anyhow::Result<Vec<OsString>> {
+    let settings = tmp.join("log4j2.properties");
     std::fs::write(&settings, LOG_SETTINGS).with_context(|| format!("cannot write {}", settings.display()))?;
     let mut log = OsString::from("-Dlog4j2.configurationFile=");
     log.push(settings);

@@ -18,7 +18,7 @@ const CLUSTER_ID: &str = "TributaryStackKafka001";
 
 pub(super) fn program(software: &Software, directory: &Directory) -> anyhow::Result<Program> {
     let mut program = java::program(software, directory, Part::Kafka, "384m");
-    program.arguments.extend(java::kafka_arguments(software, directory)?);
+    program.arguments.extend(java::kafka_arguments(software, &directory.tmp())?);
     program.arguments.extend(["kafka.Kafka".into(), "broker.properties".into()]);
     Ok(program)
 }
@@ -37,7 +37,7 @@ pub(super) fn prepare(
     }
     let mut format = Command::new(&software.java);
     format.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]).current_dir(&folder);
-    format.args(java::kafka_arguments(software, directory)?).args(["kafka.tools.StorageTool", "format"]);
+    format.args(java::kafka_arguments(software, &directory.tmp())?).args(["kafka.tools.StorageTool", "format"]);
     format.args(["-c", "broker.properties", "-t", CLUSTER_ID, "--add-scram"]);
     format.arg(format!("SCRAM-SHA-512=[name={SCRAM_USER},password={SCRAM_PASSWORD}]"));
     run(&mut format, "it formats Kafka's log folder")

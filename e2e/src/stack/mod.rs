@@ -43,6 +43,9 @@ pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
 pub use state::{StackState, stop_detached};
 pub use tls::TlsFiles;
 
+pub(crate) use fetch::cache::{Download, directory as cache_directory};
+pub(crate) use fetch::{Software, machine, run, software};
+pub(crate) use java::kafka_arguments;
 pub(crate) use ports::{PortClaims, claim_one, free_port};
 pub(crate) use process::{Process, Program, log_end};
 
@@ -69,7 +72,8 @@ impl Stack {
         let directory = Directory::create(options.directory.as_deref())?;
         let (addresses, claims) = ports::claim(options.bind, options.ports)?;
         let tls = TlsFiles::in_folder(directory.part(Part::Kafka).join("tls"));
-        let setup = Arc::new(Setup { software, addresses, tls, directory });
+        let postgres_settings = options.postgres_settings;
+        let setup = Arc::new(Setup { software, addresses, tls, directory, postgres_settings });
         let stack = Self { processes: Mutex::default(), lifetime: options.lifetime, _claims: claims, setup };
         futures::future::try_join_all(options.parts.iter().map(|&part| stack.start(part))).await?;
         Ok(stack)

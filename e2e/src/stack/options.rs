@@ -20,6 +20,8 @@ pub struct StackOptions {
     pub directory: Option<PathBuf>,
     /// The parts to start. Connect needs Kafka.
     pub parts: BTreeSet<Part>,
+    /// Settings of `PostgreSQL` in place of the stack's own, as `name=value`.
+    pub postgres_settings: Vec<String>,
     /// What happens to the processes when the program that started them ends.
     pub lifetime: Lifetime,
 }
@@ -49,6 +51,7 @@ impl Default for StackOptions {
             ports: PortChoice::Free,
             directory: None,
             parts: Part::ALL.into(),
+            postgres_settings: Vec::new(),
             lifetime: Lifetime::WithParent,
         }
     }

@@ -31,11 +31,11 @@ const SETTINGS: [&str; 9] = [
     "dynamic_shared_memory_type=mmap",
 ];
 
-pub(super) fn program(software: &Software, directory: &Directory, addresses: &Addresses) -> Program {
+pub(super) fn program(software: &Software, directory: &Directory, addresses: &Addresses, more: &[String]) -> Program {
     let folder = directory.part(Part::Postgres);
     let mut arguments: Vec<OsString> = vec!["-D".into(), folder.join("data").into()];
     let place = [format!("listen_addresses={}", addresses.bind), format!("port={}", addresses.postgres)];
-    for setting in SETTINGS.iter().map(ToString::to_string).chain(place) {
+    for setting in SETTINGS.iter().map(ToString::to_string).chain(place).chain(more.iter().cloned()) {
         arguments.extend(["-c".into(), setting.into()]);
     }
     Program {

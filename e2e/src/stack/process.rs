@@ -85,7 +85,7 @@ pub(crate) struct Program {
     pub(crate) user: Option<&'static str>,
     /// Where its output goes, appended.
     pub(crate) log: PathBuf,
-    /// The signal that ends it at once: KILL or QUIT.
+    /// The signal that ends it at once: KILL, or TERM or QUIT for those who have to clean up.
     pub(crate) kill_signal: Signal,
 }
 
@@ -112,7 +112,11 @@ impl Program {
             words.extend([format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".into()]);
         }
         if lifetime == Lifetime::WithParent {
-            let signal = if self.kill_signal == Signal::QUIT { "QUIT" } else { "KILL" };
+            let signal = match self.kill_signal {
+                Signal::QUIT => "QUIT",
+                Signal::TERM => "TERM",
+                _ => "KILL",
+            };
             words.push(format!("--pdeathsig={signal}"));
             // The signal is only sent to those who asked before the parent died: look once more after asking.
             let still_there = "parent=$1; shift; [ $PPID = $parent ] && exec \"$@\"";

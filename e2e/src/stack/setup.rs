@@ -12,16 +12,17 @@ pub(super) struct Setup {
     pub(super) addresses: Addresses,
     pub(super) tls: TlsFiles,
     pub(super) directory: Directory,
+    pub(super) postgres_settings: Vec<String>,
 }
 
 impl Setup {
     /// Writes the part's configuration, creates its data if there is none, and says how to run it. Blocks.
     pub(super) fn prepare(&self, part: Part) -> anyhow::Result<Program> {
-        let Self { software, addresses, tls, directory } = self;
+        let Self { software, addresses, tls, directory, postgres_settings } = self;
         match part {
             Part::Postgres => {
                 postgres::prepare(software, directory)?;
-                Ok(postgres::program(software, directory, addresses))
+                Ok(postgres::program(software, directory, addresses, postgres_settings))
             }
             Part::Kafka => {
                 tls.generate(addresses.bind)?;

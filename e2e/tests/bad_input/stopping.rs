@@ -83,6 +83,44 @@ async fn a_message_of_a_schema_that_the_registry_does_not_know_stops_its_table_u
 }
 
 #[tokio::test]
+async fn a_topic_that_was_created_again_and_has_grown_past_the_applied_offset_stops_its_table() {
+    let mut bench = running_bench(EventFormat::Json).await;
+    let untouched = bench.pipeline.delta_log(USERS).await.unwrap().version();
+    bench.pipeline.kill_9();
+    create_again(&bench, USERS).await;
+    bench.pipeline.replicate().unwrap();
+    let words =
+        ["is not the one that the table has applied", "deleted and created again", "nothing was applied from it"];
+    until_failed(&bench, USERS, &words).await;
+    assert_the_others_go_on(&bench).await;
+    assert_eq!(bench.pipeline.delta_log(USERS).await.unwrap().version(), untouched);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_created_again_while_it_is_read_stops_its_table() {
+    let bench = running_bench(EventFormat::Json).await;
+    let untouched = bench.pipeline.delta_log(USERS).await.unwrap().version();
+    create_again(&bench, USERS).await;
+    // Which of the two it sees depends on how soon it looks.
+    until_failed(&bench, USERS, &["was deleted"]).await;
+    assert_the_others_go_on(&bench).await;
+    assert_eq!(bench.pipeline.delta_log(USERS).await.unwrap().version(), untouched);
+}
+
+/// Deletes a table's topic and creates it anew, with twice the messages: all of them events that could be applied.
+async fn create_again(bench: &Bench, table: &str) {
+    let (stack, topic) = (bench.pipeline.stack(), bench.pipeline.topic(table).unwrap());
+    let end = stack.end_offset(&topic).await.unwrap();
+    let messages = stack.last_messages(&topic, end).await.unwrap();
+    stack.delete_topic(&topic).await.unwrap();
+    stack.create_topic(&topic, 1).await.unwrap();
+    for _ in 0..2 {
+        stack.produce_again(messages.clone()).await.unwrap();
+    }
+    assert!(stack.end_offset(&topic).await.unwrap() > end);
+}
+
+#[tokio::test]
 async fn an_event_that_was_unwrapped_stops_its_table() {
     let bench = running_bench(EventFormat::Json).await;
     let topic = bench.pipeline.topic(USERS).unwrap();

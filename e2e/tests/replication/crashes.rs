@@ -1,9 +1,11 @@
-//! The replicator is killed at random moments: nothing is lost, and nothing is applied twice.
+//! The replicator and Kafka Connect are killed during a workload: nothing is lost, and nothing is applied twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tributary_e2e::pipeline::{PipelineOptions, TableView};
-use tributary_e2e::shop::{self, Random, Workload};
+use tributary_e2e::pipeline::TableView;
+use tributary_e2e::shop::{self, Random};
+use tributary_e2e::stack::{Part, Stack, StackOptions};
 
 use crate::shared::Bench;
 
@@ -11,15 +13,9 @@ const KILLS: u32 = 20;
 
 #[tokio::test]
 async fn twenty_kills_at_random_moments_of_a_workload_lose_nothing_and_double_nothing() {
-    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES).commit_interval("200ms")).await;
-    let source = bench.pipeline.session().await.unwrap();
-    shop::create(&source).await.unwrap();
-    shop::seed(&source, 5000).await.unwrap();
+    let mut bench = Bench::shop(5000).await;
     bench.pipeline.start().await.unwrap();
-
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let workload =
-        tokio::spawn(async move { Workload::new(2, 150).run_while(&source, |_| *stopped.borrow()).await.unwrap() });
+    let workload = bench.workload(2, 150).await;
     let mut random = Random::new(20);
     let mut committed = 0;
     for kill in 0..KILLS {
@@ -32,15 +28,32 @@ async fn twenty_kills_at_random_moments_of_a_workload_lose_nothing_and_double_no
         tokio::time::sleep(Duration::from_millis(random.below(1500) as u64)).await;
         bench.pipeline.restart().unwrap();
     }
-    stop.send(true).unwrap();
-    println!("{}; killed {KILLS} times, {committed} times after commits", workload.await.unwrap());
+    println!("{}; killed {KILLS} times, {committed} times after commits", workload.stop().await);
 
-    bench.until_equal(&shop::TABLES).await;
+    bench.until_equal_and_applied_once().await;
     for table in shop::TABLES {
         let log = bench.pipeline.delta_log(table).await.unwrap();
-        let end = log.check_offsets(&bench.pipeline.topic(table).unwrap()).unwrap();
-        println!("{table}: {} offset ranges up to {end}, each applied once", log.offset_ranges().len());
         let state = bench.pipeline.table(table).await.unwrap();
         assert_eq!((state.lag_messages, state.delta_version), (Some(0), log.version()), "{state:?}");
     }
+}
+
+#[tokio::test]
+async fn kafka_connect_killed_during_a_workload_loses_nothing_and_doubles_nothing() {
+    // Its own: the connectors of other tests must live.
+    let stack = Arc::new(Stack::up(StackOptions::default().without(Part::Registry)).await.unwrap());
+    let mut bench = Bench::shop_on(&stack, 1000).await;
+    bench.pipeline.start().await.unwrap();
+    bench.until_equal(&shop::TABLES).await;
+    let workload = bench.workload(9, 100).await;
+    for _ in 0..3 {
+        let before = bench.pipeline.table("public.orders").await.unwrap().commits;
+        let goes_on =
+            |tables: &[TableView]| tables.iter().any(|table| table.name == "public.orders" && table.commits > before);
+        bench.pipeline.wait_until("orders are committed", goes_on).await.unwrap();
+        // What Connect has sent since it last wrote down how far it is comes again.
+        stack.restart(Part::Connect).await.unwrap();
+    }
+    println!("{}", workload.stop().await);
+    bench.until_equal_and_applied_once().await;
 }

@@ -1,5 +1,6 @@
 //! The whole path: whatever happens to the replicator, its Delta tables equal the tables of the source.
 
+mod added_table;
 mod columns;
 mod crashes;
 mod equality;

@@ -78,14 +78,9 @@ async fn versions(bench: &Bench) -> [u64; 3] {
 
 #[tokio::test]
 async fn a_connector_that_is_restarted_during_a_workload_loses_and_doubles_nothing() {
-    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES)).await;
-    let source = bench.pipeline.session().await.unwrap();
-    shop::create(&source).await.unwrap();
-    shop::seed(&source, 1000).await.unwrap();
+    let mut bench = Bench::shop(1000).await;
     bench.pipeline.start().await.unwrap();
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let workload =
-        tokio::spawn(async move { Workload::new(4, 100).run_while(&source, |_| *stopped.borrow()).await.unwrap() });
+    let workload = bench.workload(4, 100).await;
     for _ in 0..3 {
         let before = bench.pipeline.table("public.orders").await.ok().and_then(|table| table.delta_version);
         let moved = |tables: &[tributary_e2e::pipeline::TableView]| {
@@ -94,7 +89,6 @@ async fn a_connector_that_is_restarted_during_a_workload_loses_and_doubles_nothi
         bench.pipeline.wait_until("orders has a new version", moved).await.unwrap();
         bench.pipeline.stack().restart_connector_task(bench.pipeline.name()).await.unwrap();
     }
-    stop.send(true).unwrap();
-    println!("{}", workload.await.unwrap());
+    println!("{}", workload.stop().await);
     bench.until_equal(&shop::TABLES).await;
 }

@@ -1,21 +1,16 @@
 //! Two replicators write the same tables: one of them is refused, and the tables stay right.
 
-use tributary_e2e::pipeline::{Phase, PipelineOptions, TableView};
-use tributary_e2e::shop::{self, Workload};
+use tributary_e2e::pipeline::{Phase, TableView};
+use tributary_e2e::shop;
 
 use crate::shared::Bench;
 
 #[tokio::test]
 async fn a_second_writer_is_refused_and_says_so_while_the_first_goes_on() {
-    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES).commit_interval("200ms")).await;
-    let source = bench.pipeline.session().await.unwrap();
-    shop::create(&source).await.unwrap();
-    shop::seed(&source, 1000).await.unwrap();
+    let mut bench = Bench::shop(1000).await;
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&shop::TABLES).await;
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let workload =
-        tokio::spawn(async move { Workload::new(5, 100).run_while(&source, |_| *stopped.borrow()).await.unwrap() });
+    let workload = bench.workload(5, 100).await;
 
     // The slower of the two always comes too late.
     let second = bench.pipeline.second_replicator("3s").unwrap();
@@ -30,11 +25,6 @@ async fn a_second_writer_is_refused_and_says_so_while_the_first_goes_on() {
         assert!(message.contains("Stop one of the two, then restart the other"), "{message}");
     }
     drop(second);
-    stop.send(true).unwrap();
-    workload.await.unwrap();
-    bench.until_equal(&shop::TABLES).await;
-    for table in shop::TABLES {
-        let log = bench.pipeline.delta_log(table).await.unwrap();
-        log.check_offsets(&bench.pipeline.topic(table).unwrap()).unwrap();
-    }
+    workload.stop().await;
+    bench.until_equal_and_applied_once().await;
 }

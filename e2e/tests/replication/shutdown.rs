@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tributary_e2e::pipeline::{PipelineOptions, TableView};
-use tributary_e2e::shop::{self, Workload};
+use tributary_e2e::shop;
 use tributary_e2e::stack::{Gate, GateMode, Part};
 
 use crate::shared::Bench;
@@ -12,14 +12,9 @@ const USERS: &str = "public.users";
 
 #[tokio::test]
 async fn sigterm_ends_a_busy_replicator_with_status_0_and_the_next_one_goes_on() {
-    let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES).commit_interval("200ms")).await;
-    let source = bench.pipeline.session().await.unwrap();
-    shop::create(&source).await.unwrap();
-    shop::seed(&source, 5000).await.unwrap();
+    let mut bench = Bench::shop(5000).await;
     bench.pipeline.start().await.unwrap();
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let workload =
-        tokio::spawn(async move { Workload::new(7, 150).run_while(&source, |_| *stopped.borrow()).await.unwrap() });
+    let workload = bench.workload(7, 150).await;
     for commits in [0, 3, 6] {
         let busy = |tables: &[TableView]| tables.iter().any(|table| table.commits > commits);
         bench.pipeline.wait_until("it has committed something", busy).await.unwrap();
@@ -28,13 +23,8 @@ async fn sigterm_ends_a_busy_replicator_with_status_0_and_the_next_one_goes_on()
         println!("ended after {time:?}");
         bench.pipeline.replicate().unwrap();
     }
-    stop.send(true).unwrap();
-    workload.await.unwrap();
-    bench.until_equal(&shop::TABLES).await;
-    for table in shop::TABLES {
-        let log = bench.pipeline.delta_log(table).await.unwrap();
-        log.check_offsets(&bench.pipeline.topic(table).unwrap()).unwrap();
-    }
+    workload.stop().await;
+    bench.until_equal_and_applied_once().await;
 }
 
 #[tokio::test]

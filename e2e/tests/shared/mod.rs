@@ -1,5 +1,6 @@
 //! The stack that most tests share, each with a database and names of its own in it.
 
+mod busy;
 pub(crate) mod locked_registry;
 
 use std::process::{Command, Stdio};
@@ -48,9 +49,13 @@ pub(crate) struct Bench {
 impl Bench {
     /// With an empty database; nothing runs yet.
     pub(crate) async fn new(options: &PipelineOptions) -> Self {
-        let stack = stack().await;
+        Self::on(&stack().await, options).await
+    }
+
+    /// On another stack than the shared one.
+    pub(crate) async fn on(stack: &Arc<Stack>, options: &PipelineOptions) -> Self {
         let turn = TURNS.acquire().await.unwrap();
-        let pipeline = Pipeline::create(&stack, options).await.unwrap();
+        let pipeline = Pipeline::create(stack, options).await.unwrap();
         Self { pipeline, oracle: Oracle::start().await.unwrap(), _turn: turn }
     }
 

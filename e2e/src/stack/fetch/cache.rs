@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 /// The cache's folder: `$TRIBUTARY_CACHE`, else `tributary` in the user's cache folder.
-pub(in crate::stack) fn directory() -> anyhow::Result<PathBuf> {
+pub(crate) fn directory() -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("TRIBUTARY_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("tributary")))
@@ -16,33 +16,33 @@ pub(in crate::stack) fn directory() -> anyhow::Result<PathBuf> {
 }
 
 /// Something that is downloaded once: a folder whose name carries the hash of what it was made from.
-pub(super) struct Download<'a> {
+pub(crate) struct Download<'a> {
     /// First part of the folder's name.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// What it is, for the person who waits, with its size.
-    pub(super) title: &'a str,
+    pub(crate) title: &'a str,
     /// What decides its content: the folder is made anew when this text changes.
-    pub(super) recipe: &'a str,
+    pub(crate) recipe: &'a str,
     /// Downloads with the same tool wait for each other: it may not like to run twice.
-    pub(super) tool: &'a str,
+    pub(crate) tool: &'a str,
 }
 
 const COMPLETE: &str = ".complete";
 
 impl Download<'_> {
     /// Where the download is, or will be.
-    pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
         let hash = xxhash_rust::xxh3::xxh3_64(self.recipe.as_bytes());
         Ok(directory()?.join(format!("{}-{hash:016x}", self.name)))
     }
 
     /// Whether there is nothing to do.
-    pub(super) fn is_there(&self) -> anyhow::Result<bool> {
+    pub(crate) fn is_there(&self) -> anyhow::Result<bool> {
         Ok(self.path()?.join(COMPLETE).exists())
     }
 
     /// The folder, filled by `fill` unless it already is. Blocks, also while another process fills it.
-    pub(super) fn get(&self, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
+    pub(crate) fn get(&self, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<PathBuf> {
         let path = self.path()?;
         if self.is_there()? {
             return Ok(path);

@@ -7,26 +7,44 @@ use anyhow::Context;
 
 use super::run;
 
-/// A program that a stack needs and does not download itself.
+/// A program that a stack or a node needs and does not download itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::stack) enum Program {
+pub(crate) enum Program {
     Java,
     Maven,
     Postgres,
     PythonVenv,
     Openssl,
     Setpriv,
+    Namespaces,
+    Ip,
+    Containerd,
+    Runc,
+    CniPlugins,
+    Nftables,
+    Buildah,
+    Mmdebstrap,
 }
 
 impl Program {
     fn is_there(self) -> bool {
         match self {
-            Self::Java => java().is_some(),
+            Self::Java => java(17).is_some(),
             Self::Maven => on_path("mvn").is_some(),
             Self::Postgres => postgres_bin().is_some(),
             Self::PythonVenv => succeeds(Command::new("python3").args(["-c", "import venv, ensurepip, zipfile"])),
             Self::Openssl => on_path("openssl").is_some(),
             Self::Setpriv => on_path("setpriv").is_some() && on_path("setsid").is_some(),
+            Self::Namespaces => on_path("unshare").is_some() && on_path("nsenter").is_some(),
+            Self::Ip => on_path("ip").is_some(),
+            Self::Containerd => on_path("containerd").is_some() && on_path("ctr").is_some(),
+            Self::Runc => on_path("runc").is_some(),
+            Self::CniPlugins => {
+                ["/usr/lib/cni/bridge", "/opt/cni/bin/bridge"].iter().any(|path| Path::new(path).is_file())
+            }
+            Self::Nftables => on_path("nft").is_some(),
+            Self::Buildah => on_path("buildah").is_some(),
+            Self::Mmdebstrap => on_path("mmdebstrap").is_some(),
         }
     }
 
@@ -38,6 +56,14 @@ impl Program {
             Self::PythonVenv => "Python 3 with its venv module",
             Self::Openssl => "openssl",
             Self::Setpriv => "setpriv and setsid (util-linux)",
+            Self::Namespaces => "unshare and nsenter (util-linux)",
+            Self::Ip => "ip (iproute2)",
+            Self::Containerd => "containerd and ctr",
+            Self::Runc => "runc",
+            Self::CniPlugins => "the CNI plugins bridge, host-local and loopback",
+            Self::Nftables => "nft (nftables)",
+            Self::Buildah => "buildah",
+            Self::Mmdebstrap => "mmdebstrap",
         }
     }
 
@@ -48,13 +74,20 @@ impl Program {
             Self::Postgres => "postgresql",
             Self::PythonVenv => "python3-venv",
             Self::Openssl => "openssl",
-            Self::Setpriv => "util-linux",
+            Self::Setpriv | Self::Namespaces => "util-linux",
+            Self::Ip => "iproute2",
+            Self::Containerd => "containerd",
+            Self::Runc => "runc",
+            Self::CniPlugins => "containernetworking-plugins",
+            Self::Nftables => "nftables",
+            Self::Buildah => "buildah",
+            Self::Mmdebstrap => "mmdebstrap",
         }
     }
 }
 
 /// Makes sure that these programs are there: root on Debian installs what is missing, everybody else is told how.
-pub(super) fn require(programs: &[Program]) -> anyhow::Result<()> {
+pub(crate) fn require(programs: &[Program]) -> anyhow::Result<()> {
     let missing = missing(programs);
     if missing.is_empty() {
         return Ok(());
@@ -120,10 +153,10 @@ fn keep_debian_from_creating_a_cluster() -> anyhow::Result<()> {
     std::fs::write(path, kept).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Java 17 or newer: `$JAVA_HOME`'s, else the first on the path.
-pub(super) fn java() -> Option<PathBuf> {
+/// Java of this release or a newer one: `$JAVA_HOME`'s, else the first on the path.
+pub(crate) fn java(oldest: u32) -> Option<PathBuf> {
     let home = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join("java"));
-    home.into_iter().chain(on_path("java")).find(|java| java_release(java).is_some_and(|release| release >= 17))
+    home.into_iter().chain(on_path("java")).find(|java| java_release(java).is_some_and(|release| release >= oldest))
 }
 
 fn java_release(java: &Path) -> Option<u32> {
@@ -167,7 +200,7 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Whether this process runs as root.
-pub(in crate::stack) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 

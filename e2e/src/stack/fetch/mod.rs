@@ -1,7 +1,7 @@
 //! What a stack runs on: pinned downloads in a cache outside of the checkout, and the programs the machine must have.
 
-pub(super) mod cache;
-pub(super) mod machine;
+pub(crate) mod cache;
+pub(crate) mod machine;
 mod maven;
 mod python;
 
@@ -20,24 +20,24 @@ pub use python::python_environment;
 
 /// Where the programs of a stack are. A path is set when one of the stack's parts needs it.
 #[derive(Debug, Default)]
-pub(super) struct Software {
+pub(crate) struct Software {
     /// The Java program.
-    pub(super) java: PathBuf,
+    pub(crate) java: PathBuf,
     /// The folder of `PostgreSQL`'s server programs.
-    pub(super) postgres_bin: PathBuf,
+    pub(crate) postgres_bin: PathBuf,
     /// `libs` and `plugins` of Kafka and Connect.
-    pub(super) kafka: PathBuf,
+    pub(crate) kafka: PathBuf,
     /// The registry in `app`, its Avro converter for Connect in `plugins`.
-    pub(super) registry: PathBuf,
+    pub(crate) registry: PathBuf,
     /// `LocalStack`'s own Python.
-    pub(super) s3_python: PathBuf,
+    pub(crate) s3_python: PathBuf,
 }
 
 const KAFKA_POM: &str = include_str!("kafka.pom.xml");
 const REGISTRY_POM: &str = include_str!("registry.pom.xml");
 
 /// Installs or names what the machine lacks, then downloads what the cache lacks. Instant when nothing is missing.
-pub(super) async fn software(parts: BTreeSet<Part>) -> anyhow::Result<Software> {
+pub(crate) async fn software(parts: BTreeSet<Part>) -> anyhow::Result<Software> {
     tokio::task::spawn_blocking(move || software_blocking(&parts)).await?
 }
 
@@ -51,7 +51,7 @@ fn software_blocking(parts: &BTreeSet<Part>) -> anyhow::Result<Software> {
             software.postgres_bin = machine::postgres_bin().context("PostgreSQL's server programs are missing")?;
         }
         if needs.java() {
-            software.java = machine::java().context("Java is missing")?;
+            software.java = machine::java(17).context("Java is missing")?;
         }
         if needs.kafka() {
             software.kafka = kafka().get(|set| maven::fill(set, KAFKA_POM))?;
@@ -143,7 +143,7 @@ fn mortal(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// Runs a program to its end; when it fails, the error shows the end of what it printed and the hint.
-pub(super) fn run(command: &mut Command, hint: &str) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command, hint: &str) -> anyhow::Result<()> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
     if output.status.success() {
         return Ok(());

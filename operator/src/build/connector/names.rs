@@ -38,7 +38,7 @@ pub(super) fn include_list(tables: &[TableSpec]) -> String {
 
 /// The name as a regular expression that matches just it; Debezium splits the list at commas that have no backslash
 /// before them.
-fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && c != ' ';
     let mut pattern = String::with_capacity(name.len() + 4);
     for c in name.chars() {

@@ -1,0 +1,42 @@
+//! Tables that come and go.
+
+use tributary_crds::CdcReplication;
+use tributary_e2e::cluster::{in_lab, until};
+use tributary_e2e::shop::TABLES;
+
+use super::shop::{self, NAME};
+
+const AT_FIRST: [&str; 2] = ["public.users", "public.orders"];
+
+#[tokio::test]
+async fn an_added_table_is_copied_while_the_others_go_on_and_a_removed_one_keeps_its_data() {
+    in_lab(|lab| async move {
+        shop::create(&lab, 1000).await;
+        lab.apply(&lab.document(NAME, &AT_FIRST)).await.unwrap();
+        lab.until_caught_up(NAME).await;
+
+        let running = shop::work(&lab).await;
+        lab.apply(&lab.document(NAME, &TABLES)).await.unwrap();
+        let has_three = |resource: &CdcReplication| {
+            let status = resource.status.as_ref();
+            status.is_some_and(|status| status.tables.iter().filter(|table| table.rows.is_some()).count() == 3)
+        };
+        until(&lab.replications(), NAME, "three tables have rows", has_three).await.unwrap();
+        running.stop().await;
+        shop::until_equal(&lab).await;
+        lab.until_caught_up(NAME).await;
+
+        lab.apply(&lab.document(NAME, &["public.orders", "public.products"])).await.unwrap();
+        let has_two =
+            |resource: &CdcReplication| resource.status.as_ref().is_some_and(|status| status.tables.len() == 2);
+        until(&lab.replications(), NAME, "two tables are left", has_two).await.unwrap();
+        lab.until_caught_up(NAME).await;
+        lab.sql("DELETE FROM users WHERE id % 2 = 0; UPDATE orders SET status = 'paid'; UPDATE products SET stock = 3")
+            .await;
+        lab.until_equal(NAME, &["public.orders", "public.products"]).await;
+        let (_, rows) = lab.oracle.count(&lab.table(NAME, "public.users")).await.unwrap();
+        let left: i64 = lab.source.query_one("SELECT count(*) FROM users", &[]).await.unwrap().get(0);
+        assert!(rows > left.unsigned_abs(), "the removed table went on: {rows} rows, {left} at the source");
+    })
+    .await;
+}

@@ -1,0 +1,119 @@
+//! Which tables were asked to be copied: those that the connector was created with, and those that were added since,
+//! each by a signal of its own.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tributary_crds::{CdcReplication, topic};
+
+use crate::apply::Live;
+
+/// What is known to have been asked for, and what is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Tables of the spec whose copy was asked for.
+    pub asked: Vec<String>,
+    /// Tables of the spec that were added: the connector must be told to copy them.
+    pub added: Vec<String>,
+}
+
+/// Compares the tables of the spec with those that were asked for. A table that was removed is forgotten, so that it is
+/// copied again when it comes back.
+///
+/// A connector that is new copies all its tables by itself. It is not new when topics of an earlier resource of the same
+/// name were kept: then it goes on where that one ended, and copies nothing.
+pub fn capture(resource: &CdcReplication, asked: &[String], live: &[Live]) -> Capture {
+    let kept = kept_topics(resource, live);
+    let known = |table: &tributary_crds::TableSpec| match (asked.is_empty(), kept.is_empty()) {
+        (false, _) => asked.contains(&table.name),
+        (true, true) => true,
+        (true, false) => kept.contains(topic::data(resource, table).as_str()),
+    };
+    let (asked, added): (Vec<_>, Vec<_>) = resource.spec.tables.iter().partition(|table| known(table));
+    let names = |tables: Vec<&tributary_crds::TableSpec>| tables.into_iter().map(|table| table.name.clone()).collect();
+    Capture { asked: names(asked), added: names(added) }
+}
+
+/// Topics that are older than the resource.
+fn kept_topics<'a>(resource: &CdcReplication, live: &'a [Live]) -> BTreeSet<&'a str> {
+    let Some(created) = resource.metadata.creation_timestamp.as_ref() else { return BTreeSet::new() };
+    let topics = live.iter().filter(|live| live.kind.kind == "KafkaTopic");
+    let text = |live: &'a Live, pointer: &str| live.object.pointer(pointer).and_then(Value::as_str);
+    let is_older = |live: &&'a Live| {
+        let time = text(live, "/metadata/creationTimestamp").and_then(|time| time.parse::<Timestamp>().ok());
+        time.is_some_and(|time| time < created.0)
+    };
+    topics.filter(is_older).filter_map(|live| text(live, "/spec/topicName")).collect()
+}
+
+/// Whether the connector works with the configuration that was last applied.
+pub fn connector_is_current(live: &[Live]) -> bool {
+    let Some(connector) = live.iter().find(|live| live.kind.kind == "KafkaConnector") else { return false };
+    let number = |pointer: &str| connector.object.pointer(pointer).and_then(Value::as_i64);
+    number("/status/observedGeneration").is_some_and(|seen| Some(seen) == number("/metadata/generation"))
+        && crate::strimzi::verdict::kafka_connector(&connector.object).state == crate::strimzi::verdict::State::Ready
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::build::KINDS;
+
+    fn resource(tables: &[&str]) -> CdcReplication {
+        let tables: Vec<Value> = tables.iter().map(|name| json!({ "name": name })).collect();
+        serde_json::from_value(json!({
+            "metadata": {"name": "shop", "namespace": "sales", "creationTimestamp": "2026-11-21T12:00:00Z"},
+            "spec": {"source": {}, "tables": tables, "kafka": {}, "destination": {"uri": "file:///lake"}}
+        }))
+        .unwrap()
+    }
+
+    fn topic(name: &str, created: &str) -> Live {
+        let kind = KINDS.iter().find(|kind| kind.kind == "KafkaTopic").unwrap();
+        let object = json!({"metadata": {"creationTimestamp": created}, "spec": {"topicName": name}});
+        Live { kind, name: name.to_owned(), object }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_new_connector_copies_all_its_tables_by_itself() {
+        let own = [topic("sales.shop.public.a", "2026-11-21T12:00:01Z")];
+        let capture = capture(&resource(&["public.a", "public.b"]), &[], &own);
+        assert_eq!(capture, Capture { asked: names(&["public.a", "public.b"]), added: Vec::new() });
+    }
+
+    #[test]
+    fn an_added_table_is_asked_for_and_a_removed_one_forgotten() {
+        let capture = capture(&resource(&["public.b", "public.c"]), &names(&["public.a", "public.b"]), &[]);
+        assert_eq!(capture, Capture { asked: names(&["public.b"]), added: names(&["public.c"]) });
+    }
+
+    #[test]
+    fn a_connector_that_goes_on_copies_only_what_it_had_before() {
+        let kept = [topic("sales.shop.public.a", "2026-11-20T12:00:00Z")];
+        let capture = capture(&resource(&["public.a", "public.b"]), &[], &kept);
+        assert_eq!(capture, Capture { asked: names(&["public.a"]), added: names(&["public.b"]) });
+    }
+
+    #[test]
+    fn a_connector_is_current_when_strimzi_has_seen_it_and_it_runs() {
+        let kind = KINDS.iter().find(|kind| kind.kind == "KafkaConnector").unwrap();
+        let connector = |generation: i64, task: &str| {
+            let conditions = json!([{"type": "Ready", "status": "True"}]);
+            let status = json!({"observedGeneration": 2, "conditions": conditions, "tasksMax": 1,
+                "connectorStatus": {"connector": {"state": "RUNNING"}, "tasks": [{"id": 0, "state": task}]}});
+            let object = json!({"kind": "KafkaConnector", "metadata": {"name": "shop", "generation": generation}, "status": status});
+            [Live { kind, name: "shop".to_owned(), object }]
+        };
+        assert!(connector_is_current(&connector(2, "RUNNING")));
+        assert!(!connector_is_current(&connector(3, "RUNNING")));
+        assert!(!connector_is_current(&connector(2, "UNASSIGNED")));
+        assert!(!connector_is_current(&[]));
+    }
+}

@@ -1,0 +1,171 @@
+//! What is known of the source database, and when it is asked again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use tributary_crds::{CdcReplication, Postgres};
+
+use super::{SecretError, credentials};
+use crate::report::Part;
+use crate::source::{self, Facts, Finding, Severity};
+
+/// A source that is right is asked again after this time.
+const GOOD: Duration = Duration::from_mins(5);
+/// One that is not is asked sooner, and then less and less often.
+const BAD: Duration = Duration::from_secs(10);
+
+/// What is known of the source of one resource.
+#[derive(Debug, Default)]
+pub struct SourceSeen {
+    answer: Option<Answer>,
+    failures: u32,
+}
+
+#[derive(Debug)]
+struct Answer {
+    /// For which generation and version of the Secret.
+    of: (Option<i64>, String),
+    at: Timestamp,
+    facts: Option<Facts>,
+    findings: Vec<Finding>,
+}
+
+impl SourceSeen {
+    /// Asks the source, if it is due, or if `fresh` says that somebody waits for it to change.
+    pub async fn look(
+        &mut self,
+        client: &Client,
+        resource: &CdcReplication,
+        postgres: &Postgres,
+        secret_version: &str,
+        fresh: bool,
+    ) -> &[Finding] {
+        let now = Timestamp::now();
+        let of = (resource.metadata.generation, secret_version.to_owned());
+        if fresh || self.wait(&of, now).is_zero() {
+            let (facts, findings) = ask(client, resource, postgres).await;
+            let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
+            let same = self.answer.as_ref().is_some_and(|answer| answer.of == of);
+            self.failures = if !bad {
+                0
+            } else if same {
+                self.failures.saturating_add(1)
+            } else {
+                1
+            };
+            self.answer = Some(Answer { of, at: now, facts, findings });
+        }
+        self.answer.as_ref().map(|answer| answer.findings.as_slice()).unwrap_or_default()
+    }
+
+    /// What was found when it was last asked.
+    pub fn findings(&self) -> Option<&[Finding]> {
+        self.answer.as_ref().map(|answer| answer.findings.as_slice())
+    }
+
+    /// Until the source is asked again.
+    pub fn due_in(&self, now: Timestamp) -> Duration {
+        self.answer.as_ref().map_or(Duration::ZERO, |answer| self.wait(&answer.of, now))
+    }
+
+    fn wait(&self, of: &(Option<i64>, String), now: Timestamp) -> Duration {
+        let Some(answer) = self.answer.as_ref().filter(|answer| answer.of == *of) else { return Duration::ZERO };
+        let patience = match self.failures {
+            0 => GOOD,
+            failures => BAD.saturating_mul(2_u32.saturating_pow(failures.min(16) - 1)).min(GOOD),
+        };
+        let since = Duration::try_from(now.duration_since(answer.at)).unwrap_or_default();
+        patience.saturating_sub(since)
+    }
+
+    /// Whether a connector that knows this table has started, as far as the source shows it.
+    pub fn publishes(&self, table: &str) -> bool {
+        self.answer.as_ref().and_then(|answer| answer.facts.as_ref()).is_some_and(|facts| facts.publishes(table))
+    }
+}
+
+/// Asks the source; that it cannot be asked is a finding too.
+async fn ask(client: &Client, resource: &CdcReplication, postgres: &Postgres) -> (Option<Facts>, Vec<Finding>) {
+    let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
+    let credentials = match credentials(client, namespace, postgres).await {
+        Ok(credentials) => credentials,
+        Err(error) => return (None, vec![unusable(&error)]),
+    };
+    match source::preflight(resource, postgres, &credentials).await {
+        Ok((facts, findings)) => (Some(facts), findings),
+        Err(error) => (None, vec![error.finding()]),
+    }
+}
+
+fn unusable(error: &SecretError) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        reason: "SecretUnusable",
+        table: None,
+        message: crate::log::described(error),
+        advice: "It is named in spec.source.postgres.credentials and needs the keys username and password.".to_owned(),
+    }
+}
+
+/// How the source stands, by what was found.
+pub fn judged(findings: &[Finding]) -> Part {
+    let texts = |severity: Severity| {
+        let of = findings.iter().filter(move |finding| finding.severity == severity);
+        of.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let first = findings.iter().find(|finding| finding.severity == Severity::Error);
+    if let Some(first) = first {
+        return Part::bad(first.reason, texts(Severity::Error).join(" "));
+    }
+    match texts(Severity::Warning) {
+        warnings if warnings.is_empty() => Part::good("PreflightPassed", "the source has all that the connector needs"),
+        warnings => Part::good("PreflightPassedWithWarnings", warnings.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Standing;
+
+    fn finding(severity: Severity, reason: &'static str) -> Finding {
+        Finding { severity, reason, table: None, message: reason.to_owned(), advice: "Do it.".to_owned() }
+    }
+
+    fn seen(failures: u32) -> SourceSeen {
+        let answer = Answer { of: (Some(1), "7".into()), at: Timestamp::UNIX_EPOCH, facts: None, findings: Vec::new() };
+        SourceSeen { answer: Some(answer), failures }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_good_source_is_asked_every_five_minutes_and_a_bad_one_less_and_less_often() {
+        let of = (Some(1), "7".to_owned());
+        let waits = [0, 1, 2, 3, 6, 1000].map(|failures| seen(failures).wait(&of, at(0)).as_secs());
+        assert_eq!(waits, [300, 10, 20, 40, 300, 300]);
+        assert_eq!(seen(0).wait(&of, at(299)).as_secs(), 1);
+        assert!(seen(0).wait(&of, at(301)).is_zero());
+    }
+
+    #[test]
+    fn another_spec_or_secret_is_asked_for_at_once() {
+        assert!(seen(0).wait(&(Some(2), "7".to_owned()), at(0)).is_zero());
+        assert!(seen(0).wait(&(Some(1), "8".to_owned()), at(0)).is_zero());
+        assert!(SourceSeen::default().due_in(at(0)).is_zero());
+    }
+
+    #[test]
+    fn one_error_makes_the_source_unready_and_warnings_do_not() {
+        let findings = [finding(Severity::Warning, "ToastedColumns"), finding(Severity::Error, "WalLevel")];
+        let part = judged(&findings);
+        assert_eq!((part.standing, part.reason.as_str()), (Standing::Bad, "WalLevel"));
+        assert_eq!(part.message, "WalLevel. Do it.");
+        let part = judged(&findings[..1]);
+        assert_eq!((part.standing, part.message.as_str()), (Standing::Good, "ToastedColumns. Do it."));
+        assert_eq!(judged(&[]).reason, "PreflightPassed");
+    }
+}

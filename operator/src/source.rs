@@ -1,0 +1,35 @@
+//! The source database: what of it must be right before a connector can run, and what is removed from it afterwards.
+
+mod cleanup;
+mod columns;
+mod connect;
+mod error;
+mod facts;
+mod finding;
+mod judge;
+mod sql;
+mod tables;
+
+pub use cleanup::{cleanup, drop_publication, drop_slot};
+pub use columns::Column;
+pub use connect::{Credentials, Session, connect};
+pub use error::SourceError;
+pub use facts::{Facts, Publication, Role, Server, Slot, facts};
+pub use finding::{Finding, Severity};
+pub use judge::judge;
+pub use tables::{Identity, Kind, Table};
+
+use tributary_crds::{CdcReplication, Postgres};
+
+/// Looks at the database and says what stands in the way of the resource, or might. Facts that could not be had because
+/// the database cannot be reached are an error, which is a finding too: [`SourceError::finding`].
+pub async fn preflight(
+    resource: &CdcReplication,
+    postgres: &Postgres,
+    credentials: &Credentials,
+) -> Result<(Facts, Vec<Finding>), SourceError> {
+    let session = connect(postgres, credentials).await?;
+    let facts = facts(&session, resource).await?;
+    let findings = judge(&facts, resource);
+    Ok((facts, findings))
+}

@@ -1,0 +1,93 @@
+//! Facts and the resource in, findings out: everything that would fail later, said now and with the way out.
+
+mod server;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use tributary_crds::CdcReplication;
+
+use super::facts::{Facts, Publication, Slot};
+use super::finding::Finding;
+use super::sql;
+use crate::build::connector::{publication, slot};
+
+/// Everything about the source that must be changed first, or that should be known. Errors come first.
+pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {
+    let mut found = Vec::new();
+    server::server(facts, &mut found);
+    if Facts::is_usable(&facts.server) {
+        server::role(facts, &mut found);
+        match &facts.slot {
+            Some(own) => existing_slot(own, &slot(resource), facts, &mut found),
+            None => server::room(facts, &mut found),
+        }
+        publishing(facts, &publication(resource), &mut found);
+        for table in &facts.tables {
+            table::table(table, facts, resource, &mut found);
+        }
+    }
+    found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+fn existing_slot(slot: &Slot, name: &str, facts: &Facts, found: &mut Vec<Finding>) {
+    let database = &facts.server.database;
+    if slot.plugin.as_deref() != Some("pgoutput") || slot.database.as_deref() != Some(database) {
+        let message = format!(
+            "The replication slot {name} is there, but not as a pgoutput slot of the database {database}: it has the \
+             plugin {} and the database {}",
+            slot.plugin.as_deref().unwrap_or("(none)"),
+            slot.database.as_deref().unwrap_or("(none)"),
+        );
+        let advice = format!("Drop it, if nobody needs it: SELECT pg_drop_replication_slot('{name}');");
+        found.push(Finding::error("SlotForeign", message, advice));
+        return;
+    }
+    let dropping = format!("SELECT pg_drop_replication_slot('{name}');");
+    match slot.wal_status.as_str() {
+        "lost" => found.push(Finding::error(
+            "SlotLost",
+            format!("The server has removed log that the replication slot {name} still needed: changes are missing"),
+            format!(
+                "Raise max_slot_wal_keep_size, so that it does not happen again. Then delete this resource, run {dropping} \
+                 and create a resource with another name: it copies the tables anew."
+            ),
+        )),
+        "unreserved" => found.push(Finding::warning(
+            "SlotAtRisk",
+            format!("The replication slot {name} is behind by more than max_slot_wal_keep_size, and will be lost soon"),
+            "Raise max_slot_wal_keep_size and reload the server (SELECT pg_reload_conf();), and see why the connector is \
+             behind.",
+        )),
+        _ => {}
+    }
+    if !slot.active {
+        server::senders(facts, found);
+    }
+}
+
+fn publishing(facts: &Facts, name: &str, found: &mut Vec<Finding>) {
+    let (user, quoted) = (sql::identifier(&facts.role.name), sql::identifier(name));
+    match &facts.publication {
+        None if !facts.role.can_create => {
+            let database = sql::identifier(&facts.server.database);
+            let message = format!("The user {user} may not create a publication in the database {database}");
+            let advice = format!("Run as its owner: GRANT CREATE ON DATABASE {database} TO {user};");
+            found.push(Finding::error("CreateNotPermitted", message, advice));
+        }
+        Some(Publication { all_tables: true, .. }) => {
+            let message =
+                format!("The publication {quoted} is FOR ALL TABLES, and the connector needs one of its own tables");
+            found.push(Finding::error("PublicationForeign", message, format!("Drop it: DROP PUBLICATION {quoted};")));
+        }
+        Some(Publication { owned: false, .. }) => {
+            let message =
+                format!("The publication {quoted} belongs to somebody else, so {user} cannot change its tables");
+            let advice = format!("Run: ALTER PUBLICATION {quoted} OWNER TO {user};");
+            found.push(Finding::error("PublicationForeign", message, advice));
+        }
+        _ => {}
+    }
+}
