@@ -11,17 +11,32 @@ ORDERS ?= 200000
 SECONDS_OF_WORKLOAD ?= 60
 FORMAT ?= json
 
-.PHONY: help demo test check lint generate stack-up stack-down bench deny tools clean
+.PHONY: help demo local test test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
 
 help: ## Lists the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## Postgres to Delta tables, for real: a stack, the shop, a workload, a comparison. KEEP=1 leaves it running.
-	@$(BIN)/demo --orders $(ORDERS) --seconds $(SECONDS_OF_WORKLOAD) --format $(FORMAT) $(if $(KEEP),--keep)
+DEMO := --orders $(ORDERS) --seconds $(SECONDS_OF_WORKLOAD) --format $(FORMAT) $(if $(KEEP),--keep)
 
-test: build ## Installs what is needed and runs every test.
-	@scripts/step "running every test (the end-to-end ones bring up real services)" \
-		cargo test --workspace --no-fail-fast
+demo: build ## One resource on a Kubernetes of its own makes Delta tables: helm install, kubectl apply, a workload, a comparison. KEEP=1 stays.
+	@$(BIN)/demo --kubernetes $(DEMO)
+
+local: build ## The same without Kubernetes: connector and replicator by hand, from the same document. KEEP=1 leaves it running.
+	@$(BIN)/demo $(DEMO)
+
+test: test-services ## Installs what is needed and runs every test.
+	@scripts/step "running the tests that need a Kubernetes, on one that is started for them" \
+		$(BIN)/cluster run $(MAKE) --no-print-directory test-cluster
+
+test-services: build ## Every test that needs no Kubernetes; the end-to-end ones bring up real services.
+	@scripts/step "running every test that needs no Kubernetes" \
+		cargo test --workspace --no-fail-fast -- --skip cluster::
+
+test-cluster: ## The end-to-end suite of the operator, on the cluster that KUBECONFIG names.
+	@cargo test --workspace --no-fail-fast --test main cluster::
+
+bench-operator: build ## Measures the operator with 500 resources, on a Kubernetes that is started for it.
+	@$(BIN)/cluster run cargo test --workspace --test main cluster::scale -- --ignored --nocapture
 
 build: tools
 	@scripts/step "building (the first time takes 15 to 25 minutes on 2 cores)" \
@@ -41,7 +56,7 @@ lint: tools ## Formatting and clippy.
 deny: ## Licences, sources and bans of the dependencies (cargo-deny).
 	@scripts/cargo-deny
 
-generate: build ## Writes the files made from the types: crds/yaml, docs/reference.md.
+generate: build ## Writes the files made from the types: crds/yaml, the chart's CRD, docs/reference.md.
 	@$(BIN)/crdgen
 
 bench: build ## Measures the path from Kafka to Delta, beside delta-rs MERGE in the same run.

@@ -31,9 +31,11 @@ impl Operator {
         ListParams::default().labels("app.kubernetes.io/name=tributary,app.kubernetes.io/component=operator")
     }
 
-    /// Its pods' names.
+    /// The names of its pods that are not on their way out.
     pub async fn pods(&self) -> kube::Result<Vec<String>> {
-        Ok(self.pods.list(&Self::selector()).await?.iter().map(ResourceExt::name_any).collect())
+        let pods = self.pods.list(&Self::selector()).await?;
+        let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
+        Ok(pods.iter().filter(stays).map(ResourceExt::name_any).collect())
     }
 
     /// Kills its pods at once, without a chance to say goodbye.

@@ -105,6 +105,10 @@ impl Program {
         let mut words: Vec<String> = Vec::new();
         // A session of its own: neither Ctrl-C nor the end of the terminal reaches the part.
         words.push("setsid".into());
+        if self.kill_signal != Signal::KILL {
+            // A shell's background jobs ignore QUIT, and all that they start does too, until it asks for the signal itself.
+            words.extend(["env".into(), "--default-signal".into()]);
+        }
         if lifetime == Lifetime::WithParent || self.user.is_some() {
             words.push("setpriv".into());
         }

@@ -47,7 +47,7 @@ fn bad_values() -> Vec<(&'static str, Value, &'static str, &'static str)> {
         ),
         ("/spec/source", json!({}), "spec.source", "postgres"),
         ("/spec/source/postgres/port", json!(0), "spec.source.postgres.port", "greater than or equal to 1"),
-        ("/spec/source/postgres/port", json!("http"), "spec.source.postgres.port", "integer"),
+        ("/spec/source/postgres/port", json!("http"), "spec.source.postgres.port", "expected numeric"),
         ("/spec/source/postgres/database", json!(""), "spec.source.postgres.database", "at least 1 chars"),
         ("/spec/source/postgres/sslMode", json!("verify"), "spec.source.postgres.sslMode", "\"Require\""),
         (
@@ -60,7 +60,7 @@ fn bad_values() -> Vec<(&'static str, Value, &'static str, &'static str)> {
         ("/spec/tables/0/name", json!("users"), "spec.tables[0].name", "schema.table, without quotes"),
         ("/spec/tables/0/name", json!("shop.public.users"), "spec.tables[0].name", "schema.table"),
         ("/spec/tables/0/name", json!("public.\"Users\""), "spec.tables[0].name", "without quotes"),
-        ("/spec/tables/1/name", json!("public.users"), "spec.tables[1]", "Duplicate value"),
+        ("/spec/tables/1/name", json!("public.users"), "spec.tables", "duplicate entries for key"),
         ("/spec/tables/1/target", json!("public/users"), "spec.tables", "give one of them another target"),
         ("/spec/tables/1/target", json!("/abs"), "spec.tables[1].target", "relative folder such as sales/orders"),
         ("/spec/tables/1/target", json!("a/../b"), "spec.tables[1].target", "relative folder such as sales/orders"),

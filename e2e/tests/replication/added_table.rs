@@ -47,7 +47,18 @@ async fn add(bench: &mut Bench, table: &'static str, all: &[&str]) {
     }
     bench.pipeline.restart().unwrap();
     let done = async || matches!(snapshot_result(&kafka(bench), &resource, &id).await, Ok(SnapshotResult::Done));
-    bench.pipeline.wait("the connector says that all rows were read", done).await.unwrap();
+    while let Err(error) = bench.pipeline.wait("the connector says that all rows were read", done).await {
+        // Debezium 3.7 has a race in its read-only windows; the task fails, and goes on where it was when it is restarted. On
+        // Kubernetes Strimzi does that (`autoRestart`).
+        assert!(format!("{error:#}").contains("ConcurrentModificationException"), "{error:#}");
+        bench.pipeline.stack().restart_connector_task(bench.pipeline.name()).await.unwrap();
+        let connectors = bench.pipeline.stack().connectors();
+        let runs =
+            async || matches!(connectors.status(bench.pipeline.name()).await, Ok(Some(status)) if status.is_running());
+        while !runs().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
     replicate(bench, all, &[]).await;
 }
 

@@ -18,5 +18,14 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// Waits until none of these processes runs.
 async fn until_gone(processes: &[ProcessId]) {
-    until("every process is gone", async || processes.iter().all(|id| !id.is_alive())).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let alive: Vec<_> = processes.iter().filter(|id| id.is_alive()).collect();
+        if alive.is_empty() {
+            return;
+        }
+        let status = |id: &&ProcessId| std::fs::read_to_string(format!("/proc/{}/status", id.pid)).unwrap_or_default();
+        assert!(Instant::now() < deadline, "still alive after 60 s: {}", alive.iter().map(status).collect::<String>());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
