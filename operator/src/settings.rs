@@ -21,9 +21,6 @@ pub struct Settings {
     /// Version of the Kafka clusters that Strimzi makes.
     #[arg(long, env = "TRIBUTARY_KAFKA_VERSION", default_value = "4.3.1")]
     pub kafka_version: String,
-    /// Domain of the cluster's services.
-    #[arg(long, env = "TRIBUTARY_CLUSTER_DOMAIN", default_value = "cluster.local")]
-    pub cluster_domain: String,
     /// Port of /metrics, /startupz, /livez and /readyz.
     #[arg(long, env = "TRIBUTARY_HTTP_PORT", default_value_t = 8080)]
     pub http_port: u16,

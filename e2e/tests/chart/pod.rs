@@ -51,7 +51,6 @@ fn the_operator_is_told_its_settings_by_the_environment() {
     let expected = [
         ("TRIBUTARY_WATCH_NAMESPACES", ""),
         ("TRIBUTARY_REPLICATOR_IMAGE", concat!("tributary/replicator:", env!("CARGO_PKG_VERSION"))),
-        ("TRIBUTARY_CLUSTER_DOMAIN", "cluster.local"),
         ("TRIBUTARY_HTTP_PORT", "8080"),
         ("TRIBUTARY_LEASE_NAME", "tributary-operator"),
         ("TRIBUTARY_LOG_FORMAT", "json"),
