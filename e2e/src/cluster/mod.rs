@@ -40,7 +40,7 @@ impl Cluster {
     pub async fn connect() -> anyhow::Result<Self> {
         anyhow::ensure!(
             std::env::var_os("KUBECONFIG").is_some(),
-            "KUBECONFIG names no cluster: run `make test-cluster`, or `eval \"$(cluster env)\"` after `cluster up`, or kind/up"
+            "KUBECONFIG names no cluster: `make test` starts one; `cluster run` and kind/up start one to keep, and print what to export"
         );
         let config = Config::infer().await.context("KUBECONFIG cannot be used")?;
         let client = Client::try_from(config).context("KUBECONFIG cannot be used")?;

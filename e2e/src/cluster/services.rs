@@ -37,7 +37,7 @@ impl Services {
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
         let map = maps.get(NAME).await.with_context(|| {
             format!(
-                "the ConfigMap {SYSTEM_NAMESPACE}/{NAME} cannot be read: is this a cluster of `cluster up` or kind/up?"
+                "the ConfigMap {SYSTEM_NAMESPACE}/{NAME} cannot be read: is this a cluster of `cluster run` or kind/up?"
             )
         })?;
         serde_json::from_value(serde_json::to_value(map.data)?)
