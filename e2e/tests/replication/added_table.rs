@@ -69,7 +69,8 @@ async fn a_table_is_added_and_another_removed_during_a_workload_and_all_are_equa
     shop::create(&writer).await.unwrap();
     shop::seed(&writer, 5000).await.unwrap();
     bench.pipeline.start().await.unwrap();
-    // A connector that is changed within its first copy makes another one, beside a slot that is older, and can miss changes.
+    // A known gap, not a wish (README, "What is not guaranteed"): a connector that is changed within its first copy makes another
+    // one, and rows that were deleted in between stay.
     bench.until_equal(&[ORDERS, PRODUCTS]).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let workload =
@@ -86,7 +87,9 @@ async fn a_table_is_added_and_another_removed_during_a_workload_and_all_are_equa
     let removed = topic::data(&bench.pipeline.resource().unwrap(), &tributary_crds::TableSpec::new(PRODUCTS));
     let end = bench.pipeline.stack().end_offset(&removed).await.unwrap();
     bench.pipeline.restart().unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = bench.pipeline.delta_log(ORDERS).await.unwrap().version();
+    let goes_on = async || bench.pipeline.delta_log(ORDERS).await.is_ok_and(|log| log.version() > before);
+    bench.pipeline.wait("the tables that are left go on", goes_on).await.unwrap();
     stop.send(true).unwrap();
     println!("{}", workload.await.unwrap());
     bench.until_equal(&[USERS, ORDERS]).await;
