@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use tributary_e2e::stack::{Part, Stack, StackOptions};
-use tributary_replicator::change::{ChangeBatch, Fold, PartitionProgress, Progress};
+use tributary_replicator::change::{ChangeBatch, Fold, PartitionProgress, Progress, Verdict};
 use tributary_replicator::consume::{Budget, RawBatch, RawMessage};
 use tributary_replicator::decode::{Decoder, RegistryClient, RegistryConfig};
 use tributary_replicator::table::{KeyedTable, TableSpec};
@@ -199,11 +199,11 @@ impl Stations {
             let progress = self.progress.entry(0).or_default();
             let started = Instant::now();
             fold.push(batch, |event| {
-                let accepted = progress.accepts(event);
-                if accepted {
+                let verdict = progress.judge(event);
+                if verdict != Verdict::Skip {
                     progress.advance(event);
                 }
-                accepted
+                verdict
             })?;
             self.spent.fold += started.elapsed();
         }

@@ -171,17 +171,6 @@ impl Lab {
         self.catalogue("SELECT pubname::text FROM pg_publication").await
     }
 
-    /// Waits until the connector has stored its position for the first time (once a minute), which moves its slot. One that is
-    /// thrown back before that makes its first copy again.
-    pub async fn until_position_is_stored(&self) {
-        let query = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE database = current_database()";
-        let (first, deadline) = (self.catalogue(query).await, tokio::time::Instant::now() + PATIENCE);
-        while self.catalogue(query).await == first {
-            assert!(tokio::time::Instant::now() < deadline, "the connector does not store its position");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
     /// Another session in the database, as its owner, for a workload beside the test.
     pub async fn administrator(&self) -> anyhow::Result<tokio_postgres::Client> {
         session(&self.cluster, &self.namespace, POSTGRES_USER, POSTGRES_PASSWORD).await

@@ -55,7 +55,7 @@ pub(super) fn cluster(plan: &Plan) -> Option<Resource<KafkaConnectSpec>> {
 }
 
 fn config() -> Config {
-    let settings: [(&str, Value); 13] = [
+    let settings: [(&str, Value); 14] = [
         // Gives connectors the values of Secrets: their configurations hold placeholders only.
         ("config.providers", json!(PROVIDER)),
         (PROVIDER_CLASS, json!("io.strimzi.kafka.KubernetesSecretConfigProvider")),
@@ -66,6 +66,8 @@ fn config() -> Config {
         // As our KafkaTopics have it, whoever creates the topics first: a topic never gets fewer.
         ("offset.storage.partitions", json!(1)),
         ("status.storage.partitions", json!(1)),
+        // What was sent after the last flush comes again when a worker is killed; a first copy that ended before it, as a whole.
+        ("offset.flush.interval.ms", json!(10_000)),
         // The connector says how it writes; these are for whatever forgets to. Without schemas a number loses its scale.
         ("key.converter", json!("org.apache.kafka.connect.json.JsonConverter")),
         ("value.converter", json!("org.apache.kafka.connect.json.JsonConverter")),

@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave;
 
-use super::{ChangeBatch, Event, KeyEncoder, KeyHash, KeyMap, Op, conform};
+use super::{ChangeBatch, Event, KeyEncoder, KeyHash, KeyMap, Op, Verdict, conform};
 
 /// A row of the buffered events: chunk and row within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,18 +117,21 @@ impl Fold {
         Ok(())
     }
 
-    /// Folds the events of `batch` for which `accept` says yes, in order.
-    pub fn push(&mut self, batch: &ChangeBatch, mut accept: impl FnMut(&Event) -> bool) -> Result<(), ArrowError> {
+    /// Folds the events of `batch` in order, as `judge` says.
+    pub fn push(&mut self, batch: &ChangeBatch, mut judge: impl FnMut(&Event) -> Verdict) -> Result<(), ArrowError> {
         let rows = conform::rows(&batch.rows, &self.schema)?;
         let unchanged = conform::unchanged(batch, &self.schema);
         let keys: Vec<ArrayRef> = self.key.iter().map(|&column| Arc::clone(rows.column(column))).collect();
         let hashes = self.encoder.hashes(&keys)?;
         let (chunk, before) = (self.chunks.len() as u32, self.counts.total());
         for (row, (event, key)) in batch.events.iter().zip(hashes).enumerate() {
-            if accept(event) {
-                let columns = unchanged.iter().filter(|(_, set)| set.value(row)).map(|(column, _)| *column);
-                self.fold(event, key, RowRef { chunk, row: row as u32 }, columns);
+            match judge(event) {
+                Verdict::Skip => continue,
+                Verdict::Apply => {}
+                Verdict::StartOver => self.empty(),
             }
+            let columns = unchanged.iter().filter(|(_, set)| set.value(row)).map(|(column, _)| *column);
+            self.fold(event, key, RowRef { chunk, row: row as u32 }, columns);
         }
         if self.counts.total() > before {
             self.chunks.push(rows);
@@ -140,10 +143,7 @@ impl Fold {
         self.counts.count(event.op);
         let moved = self.moved.take();
         match event.op {
-            Op::Truncate => {
-                self.outcomes.clear();
-                self.truncated = true;
-            }
+            Op::Truncate => self.empty(),
             Op::Delete => {
                 let row = self.outcomes.insert(key, Outcome::Deleted);
                 self.moved = event.moves_key.then_some(Moved { key, row });
@@ -155,6 +155,13 @@ impl Fold {
                 self.outcomes.insert(key, Outcome::Row { at, unchanged });
             }
         }
+    }
+
+    /// No row that came before is left, here or in the table.
+    fn empty(&mut self) {
+        self.outcomes.clear();
+        self.moved = None;
+        self.truncated = true;
     }
 
     /// Takes what was folded and starts again.

@@ -41,7 +41,7 @@ fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
 
 fn fold(lines: &[Line]) -> Folded {
     let mut fold = Fold::new(schema(), vec![0]).unwrap();
-    fold.push(&batch(lines, true), |_| true).unwrap();
+    fold.push(&batch(lines, true), |_| Verdict::Apply).unwrap();
     fold.take().unwrap()
 }
 
@@ -96,9 +96,22 @@ fn a_truncate_forgets_what_came_before_it() {
 }
 
 #[test]
+fn another_snapshot_starts_over_before_its_first_row() {
+    let lines = [(READ, 1, Some("a")), (READ, 2, Some("b")), (READ, 2, Some("b")), (READ, 3, Some("c"))];
+    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let second = |event: &Event| if event.offset == 2 { Verdict::StartOver } else { Verdict::Apply };
+    fold.push(&batch(&lines, false), second).unwrap();
+    let folded = fold.take().unwrap();
+    assert!(folded.truncate);
+    assert_eq!(folded.counts, OpCounts { reads: 4, ..OpCounts::default() });
+    assert_eq!(texts(&folded, &[]), [(2, Some("b".into())), (3, Some("c".into()))]);
+}
+
+#[test]
 fn refused_events_leave_no_trace() {
     let mut fold = Fold::new(schema(), vec![0]).unwrap();
-    fold.push(&batch(&[(Op::Create, 1, Some("a")), (Op::Delete, 1, None)], false), |event| event.offset == 0).unwrap();
+    let first = |event: &Event| if event.offset == 0 { Verdict::Apply } else { Verdict::Skip };
+    fold.push(&batch(&[(Op::Create, 1, Some("a")), (Op::Delete, 1, None)], false), first).unwrap();
     assert_eq!(texts(&fold.take().unwrap(), &[]), [(1, Some("a".into()))]);
     assert!(fold.is_empty());
 }
@@ -109,9 +122,9 @@ fn rows_folded_before_a_column_appeared_have_null_in_it() {
     fields.push(Arc::new(Field::new("new", DataType::Int64, true)));
     let wider: SchemaRef = Arc::new(Schema::new(fields));
     let mut fold = Fold::new(schema(), vec![0]).unwrap();
-    fold.push(&batch(&[(Op::Create, 1, Some("a"))], false), |_| true).unwrap();
+    fold.push(&batch(&[(Op::Create, 1, Some("a"))], false), |_| Verdict::Apply).unwrap();
     fold.widen(&wider).unwrap();
-    fold.push(&batch(&[(Op::Create, 2, Some("b"))], false), |_| true).unwrap();
+    fold.push(&batch(&[(Op::Create, 2, Some("b"))], false), |_| Verdict::Apply).unwrap();
     let rows = fold.take().unwrap().rows(&[]).unwrap();
     assert_eq!(rows.schema(), wider);
     assert_eq!(rows.column(2).null_count(), 2);

@@ -11,4 +11,4 @@ pub use batch::{ChangeBatch, Event, Op, RowSchema};
 pub use fold::{Fold, Folded, OpCounts, StoredValue};
 pub use key::{KeyEncoder, KeyHash, KeyMap};
 pub use position::Position;
-pub use progress::{PartitionProgress, Progress};
+pub use progress::{PartitionProgress, Progress, SnapshotId, Verdict};

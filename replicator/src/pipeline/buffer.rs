@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::change::{ChangeBatch, Event, Fold, Folded, Op, PartitionProgress, Progress};
+use crate::change::{ChangeBatch, Event, Fold, Folded, Op, PartitionProgress, Progress, SnapshotId, Verdict};
 use crate::consume::Held;
 use crate::table::{Columns, KeyedTable, TableError};
 
@@ -70,8 +70,14 @@ impl Buffer {
         self.progress.entry(partition).or_insert(Progress { next_offset: next, ..Progress::default() });
     }
 
-    /// Folds events in; those that were applied before are left out.
-    pub(super) fn push(&mut self, partition: i32, batch: &ChangeBatch, columns: &Columns) -> Result<(), TableError> {
+    /// Folds events in; those that were applied before are left out. Returns the snapshot with which the table starts
+    /// over, if one begins here.
+    pub(super) fn push(
+        &mut self,
+        partition: i32,
+        batch: &ChangeBatch,
+        columns: &Columns,
+    ) -> Result<Option<SnapshotId>, TableError> {
         let arrow = columns.arrow();
         let fold = match &mut self.fold {
             Some(fold) => fold,
@@ -80,18 +86,26 @@ impl Buffer {
         fold.widen(arrow)?;
         let progress = self.progress.entry(partition).or_default();
         let times = &mut self.times;
+        let mut begun = None;
         fold.push(batch, |event| {
-            let accepted = progress.accepts(event);
-            if accepted {
+            let verdict = progress.judge(event);
+            if verdict != Verdict::Skip {
                 progress.advance(event);
                 times.note(event);
             }
-            accepted
+            if verdict == Verdict::StartOver {
+                begun = progress.snapshot;
+            }
+            verdict
         })?;
         if !fold.is_empty() {
             self.since.get_or_insert_with(Instant::now);
         }
-        Ok(())
+        if begun.is_some() {
+            // It empties the whole table, whichever partition it shows in first.
+            self.progress.values_mut().for_each(|progress| progress.snapshot = begun);
+        }
+        Ok(begun)
     }
 
     /// Everything before `next` was seen, whether or not it changed anything; `last` is the last message of it, if there

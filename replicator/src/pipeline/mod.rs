@@ -178,7 +178,10 @@ impl Writer {
         }
         let Some(table) = &mut self.table else { return Ok(()) };
         let columns = table.fit(&batch.schema)?;
-        self.buffer.push(partition, batch, columns)?;
+        let begun = self.buffer.push(partition, batch, columns)?;
+        if begun.is_some() && table.rows() > 0 {
+            self.report.starts_over();
+        }
         self.report.warnings(&batch.schema.warnings);
         Ok(())
     }

@@ -102,6 +102,12 @@ impl TableHandle {
         entry.tell(report, now);
     }
 
+    /// The connector reads the whole table again; the rows that were there go with the first of the new ones.
+    pub fn starts_over(&self) {
+        let entry = self.entry();
+        warn!(table = entry.knowledge.name(), "the connector takes its initial snapshot again: the table starts over");
+    }
+
     /// A commit did not succeed and is tried again. `why` is a sentence for a person.
     pub fn retrying(&self, why: &str) {
         let mut entry = self.entry();

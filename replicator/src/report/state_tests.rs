@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 
 fn progress(next_offset: i64, lsn: Option<u64>) -> PartitionProgress {
     let position = lsn.map(|lsn| Position { commit_lsn: 1, lsn });
-    PartitionProgress::from([(0, Progress { next_offset, position, source_ts_ms: 0, message_ts_ms: Some(0) })])
+    PartitionProgress::from([(0, Progress { next_offset, position, message_ts_ms: Some(0), ..Progress::default() })])
 }
 
 fn range(next: i64, end: i64) -> [PartitionRange; 1] {

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Schema};
 use tempfile::TempDir;
 
 use super::*;
-use crate::change::{ChangeBatch, Event, Fold, Folded, Op, Position, Progress};
+use crate::change::{ChangeBatch, Event, Fold, Folded, Op, Position, Progress, SnapshotId, Verdict};
 
 const SCHEMA: [(&str, DataType); 3] = [("id", DataType::Int64), ("text", DataType::Utf8), ("day", DataType::Utf8)];
 
@@ -67,10 +67,11 @@ impl Fixture {
         self.offset += events.len() as i64;
         let columns = table.columns();
         let mut fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec()).unwrap();
-        let mut progress = Progress { message_ts_ms: Some(self.offset), ..Progress::default() };
+        let snapshot = Some(SnapshotId { lsn: 90, source_ts_ms: 6 });
+        let mut progress = Progress { message_ts_ms: Some(self.offset), snapshot, ..Progress::default() };
         fold.push(&batch, |event| {
             progress.advance(event);
-            true
+            Verdict::Apply
         })
         .unwrap();
         (fold.take().unwrap(), PartitionProgress::from([(0, progress)]))

@@ -5,14 +5,16 @@ use deltalake::kernel::Transaction;
 use deltalake::logstore::LogStore;
 use deltalake::table::state::DeltaTableState;
 
-use crate::change::{PartitionProgress, Position, Progress};
+use crate::change::{PartitionProgress, Position, Progress, SnapshotId};
 
 const NEXT_OFFSET: &str = "next-offset";
 const COMMIT_LSN: &str = "source-commit-lsn";
 const LSN: &str = "source-lsn";
 const TS_MS: &str = "source-ts-ms";
 const MESSAGE_TS_MS: &str = "message-ts-ms";
-/// Stands for a timestamp that is not known.
+const SNAPSHOT_LSN: &str = "snapshot-lsn";
+const SNAPSHOT_TS_MS: &str = "snapshot-ts-ms";
+/// Stands for what is not known.
 const UNKNOWN: i64 = -1;
 
 /// Name of one value of one partition: `tributary/<topic>/<partition>/<what>`.
@@ -34,6 +36,8 @@ pub(super) fn transactions(topic: &str, progress: &PartitionProgress) -> Vec<Tra
         push(LSN, position.lsn as i64);
         push(TS_MS, of.source_ts_ms);
         push(MESSAGE_TS_MS, of.message_ts_ms.unwrap_or(UNKNOWN));
+        push(SNAPSHOT_LSN, of.snapshot.map_or(UNKNOWN, |snapshot| snapshot.lsn as i64));
+        push(SNAPSHOT_TS_MS, of.snapshot.map_or(UNKNOWN, |snapshot| snapshot.source_ts_ms));
     }
     transactions
 }
@@ -52,8 +56,11 @@ pub(super) async fn progress(
         let lsn = version(LSN).await?.unwrap_or_default() as u64;
         let source_ts_ms = version(TS_MS).await?.unwrap_or_default();
         let message_ts_ms = version(MESSAGE_TS_MS).await?.filter(|&time| time != UNKNOWN);
+        let snapshot_lsn = version(SNAPSHOT_LSN).await?.filter(|&lsn| lsn != UNKNOWN);
+        let snapshot_ts_ms = version(SNAPSHOT_TS_MS).await?.unwrap_or(UNKNOWN);
+        let snapshot = snapshot_lsn.map(|lsn| SnapshotId { lsn: lsn as u64, source_ts_ms: snapshot_ts_ms });
         let position = (lsn != 0).then_some(Position { commit_lsn, lsn });
-        progress.insert(partition, Progress { next_offset, position, source_ts_ms, message_ts_ms });
+        progress.insert(partition, Progress { next_offset, position, source_ts_ms, message_ts_ms, snapshot });
     }
     Ok(progress)
 }
