@@ -104,10 +104,15 @@ impl Connectors {
 
     /// Restarts the connector's only task, and waits until all runs.
     pub async fn restart_task(&self, name: &str) -> anyhow::Result<()> {
+        self.request_restart(name).await?;
+        self.until_running(name).await
+    }
+
+    /// The same without waiting.
+    pub async fn request_restart(&self, name: &str) -> anyhow::Result<()> {
         self.call(Method::POST, &format!("{name}/restart?includeTasks=true"), None)
             .await
-            .with_context(|| format!("cannot restart the connector {name}"))?;
-        self.until_running(name).await
+            .with_context(|| format!("cannot restart the connector {name}"))
     }
 
     /// One request; tried again while the workers agree on who does what, which Connect answers with 409.

@@ -108,6 +108,18 @@ impl Fold {
         self.moved.is_some()
     }
 
+    /// Some row needs a value that no earlier event has, nor the table, which has the rows that `has_row` knows.
+    ///
+    /// A change of an added table can come before the row that it changes. When that row is gone by the time the connector
+    /// asks for the values that the change leaves out, it gets none; and the delete follows.
+    pub fn lacks_value(&self, has_row: impl Fn(KeyHash) -> bool) -> bool {
+        let lacks = |origin: &Origin| matches!(*origin, Origin::Stored { key, or } if !has_row(key) && !has_row(or));
+        self.outcomes.values().any(|outcome| match outcome {
+            Outcome::Row { unchanged, .. } => unchanged.iter().any(|(_, origin)| lacks(origin)),
+            Outcome::Deleted => false,
+        })
+    }
+
     /// The table got more columns, at the end.
     pub fn widen(&mut self, schema: &SchemaRef) -> Result<(), ArrowError> {
         if *schema != self.schema {

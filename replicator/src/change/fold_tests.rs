@@ -78,6 +78,18 @@ fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
 }
 
 #[test]
+fn a_value_that_nobody_has_is_lacking_until_its_row_is_deleted() {
+    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    fold.push(&batch(&[(Op::Create, 1, Some("long")), (Op::Update, 1, None)], false), |_| Verdict::Apply).unwrap();
+    assert!(!fold.lacks_value(|_| false));
+    fold.push(&batch(&[(Op::Update, 2, None)], false), |_| Verdict::Apply).unwrap();
+    assert!(fold.lacks_value(|_| false));
+    assert!(!fold.lacks_value(|_| true), "the table has the row");
+    fold.push(&batch(&[(Op::Delete, 2, None)], false), |_| Verdict::Apply).unwrap();
+    assert!(!fold.lacks_value(|_| false));
+}
+
+#[test]
 fn a_key_change_takes_unchanged_values_from_the_row_of_the_old_key() {
     let folded = fold(&[(Op::Create, 1, Some("long")), (Op::Delete, 1, None), (Op::Create, 7, None)]);
     assert_eq!(texts(&folded, &[]), [(7, Some("long".into()))]);

@@ -143,6 +143,11 @@ impl Buffer {
         self.fold.as_ref().is_some_and(Fold::awaits_new_key)
     }
 
+    /// A commit here would fail for a value that `table` does not have; the event that makes it needless may be on its way.
+    pub(super) fn lacks_value(&self, table: &KeyedTable) -> bool {
+        self.fold.as_ref().is_some_and(|fold| fold.lacks_value(|key| table.has_row(key)))
+    }
+
     /// Takes all events out for a commit; `None` when there are none.
     pub(super) fn take(&mut self) -> Result<Option<Pending>, TableError> {
         let Some(fold) = self.fold.as_mut().filter(|fold| !fold.is_empty()) else { return Ok(None) };

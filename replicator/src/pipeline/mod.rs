@@ -23,6 +23,9 @@ use crate::table::{Committed, KeyedTable, TableError, TableSpec};
 /// How long a running commit may go on after the process was told to stop.
 const COMMIT_GRACE: Duration = Duration::from_secs(15);
 
+/// How long the delete of a row may take to come whose value is nowhere: it was in the source's log when the value was looked for.
+const DELETE_PATIENCE: Duration = Duration::from_mins(1);
+
 /// When buffered events are committed: whichever comes first.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLimits {
@@ -94,7 +97,7 @@ impl Pipeline {
         }
         let share = subscription.share;
         let buffer = Buffer::new(progress);
-        Writer { spec, consumer, limits, report, stop, share, table: opened, buffer }.run(steps).await
+        Writer { spec, consumer, limits, report, stop, share, table: opened, buffer, not_before: None }.run(steps).await
     }
 }
 
@@ -108,20 +111,22 @@ struct Writer {
     share: Share,
     table: Option<KeyedTable>,
     buffer: Buffer,
+    /// The next commit waits for an event that it lacks.
+    not_before: Option<tokio::time::Instant>,
 }
 
 impl Writer {
     async fn run(mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), End> {
         loop {
-            let due = self.buffer.since().map(|since| since + self.limits.interval);
-            let due = due.filter(|_| !self.buffer.parts_key_change());
+            let due = self.buffer.since().map(|since| since + self.limits.interval).max(self.not_before);
+            let due = due.filter(|_| !self.buffer.is_empty() && !self.buffer.parts_key_change());
             tokio::select! {
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 step = steps.recv() => match step {
                     Some(step) => self.take(step).await?,
                     None => return Ok(()),
                 },
-                () = until(due) => self.commit().await?,
+                () = until(due) => self.commit_when_complete().await?,
                 () = self.share.until_pressed(), if due.is_some() && self.commit_makes_room() => self.commit().await?,
             }
         }
@@ -190,6 +195,16 @@ impl Writer {
         let spec = &self.spec;
         self.table = Some(retry(&self.report, &self.stop, || KeyedTable::create(spec, source)).await?);
         Ok(())
+    }
+
+    async fn commit_when_complete(&mut self) -> Result<(), End> {
+        let lacks = |table: &KeyedTable| self.buffer.lacks_value(table);
+        let waits_long = self.buffer.since().is_some_and(|since| since.elapsed() > DELETE_PATIENCE);
+        if !waits_long && self.table.as_ref().is_some_and(lacks) {
+            self.not_before = Some(tokio::time::Instant::now() + self.limits.interval);
+            return Ok(());
+        }
+        self.commit().await
     }
 
     async fn commit(&mut self) -> Result<(), End> {

@@ -25,7 +25,7 @@ pub use columns::Columns;
 pub use commit::Committed;
 pub use error::TableError;
 
-use crate::change::{PartitionProgress, RowSchema};
+use crate::change::{KeyHash, PartitionProgress, RowSchema};
 use data_file::DataFiles;
 use index::KeyIndex;
 
@@ -76,6 +76,11 @@ impl KeyedTable {
     /// Number of live rows.
     pub fn rows(&self) -> usize {
         self.index.len()
+    }
+
+    /// Whether a row of this key is live.
+    pub fn has_row(&self, key: KeyHash) -> bool {
+        self.index.locate(key).is_some()
     }
 
     /// Number of live data files.
