@@ -11,8 +11,8 @@ pub struct CdcReplicationStatus {
     /// The generation of the resource that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` sums up the others: `SourceReady`, `KafkaReady`, `ConnectorReady`, `ReplicatorReady`, `CaughtUp`.
-    /// While the operator leaves the resource alone, `ReconciliationPaused` says so.
+    /// `Ready` sums up `SourceReady`, `KafkaReady`, `ConnectorReady` and `ReplicatorReady`, and says no when a table has
+    /// stopped. `CaughtUp` says whether the Delta tables follow their sources. While the operator leaves the resource alone, `ReconciliationPaused` says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -22,8 +22,8 @@ pub struct CdcReplicationStatus {
     /// How far the table that is furthest behind is behind its source, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
-    /// The tables whose first copy was asked for: those that the connector was created with, and each that was added
-    /// and had its snapshot signalled.
+    /// The tables that need no signal any more: those that the connector was created with and copies by itself, and each
+    /// that was added and whose rows are in its topic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub captured_tables: Vec<String>,

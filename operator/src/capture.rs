@@ -1,5 +1,5 @@
-//! Which tables were asked to be copied: those that the connector was created with, and those that were added since,
-//! each by a signal of its own.
+//! Which tables the connector has copied, or copies by itself because it was created with them; and which were added since, so
+//! that it must be asked for each of them.
 
 use std::collections::BTreeSet;
 
@@ -9,30 +9,30 @@ use tributary_crds::{CdcReplication, topic};
 
 use crate::apply::Live;
 
-/// What is known to have been asked for, and what is not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The tables of the spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capture {
-    /// Tables of the spec whose copy was asked for.
-    pub asked: Vec<String>,
-    /// Tables of the spec that were added: the connector must be told to copy them.
-    pub added: Vec<String>,
+    /// Those that need no signal any more.
+    pub captured: Vec<String>,
+    /// Those that were added, and whose rows are not all in their topics.
+    pub arriving: Vec<String>,
 }
 
-/// Compares the tables of the spec with those that were asked for. A table that was removed is forgotten, so that it is
+/// Compares the tables of the spec with those that were captured before. A table that was removed is forgotten, so that it is
 /// copied again when it comes back.
 ///
 /// A connector that is new copies all its tables by itself. It is not new when topics of an earlier resource of the same
 /// name were kept: then it goes on where that one ended, and copies nothing.
-pub fn capture(resource: &CdcReplication, asked: &[String], live: &[Live]) -> Capture {
+pub fn capture(resource: &CdcReplication, before: &[String], live: &[Live]) -> Capture {
     let kept = kept_topics(resource, live);
-    let known = |table: &tributary_crds::TableSpec| match (asked.is_empty(), kept.is_empty()) {
-        (false, _) => asked.contains(&table.name),
+    let known = |table: &tributary_crds::TableSpec| match (before.is_empty(), kept.is_empty()) {
+        (false, _) => before.contains(&table.name),
         (true, true) => true,
         (true, false) => kept.contains(topic::data(resource, table).as_str()),
     };
-    let (asked, added): (Vec<_>, Vec<_>) = resource.spec.tables.iter().partition(|table| known(table));
+    let (captured, arriving): (Vec<_>, Vec<_>) = resource.spec.tables.iter().partition(|table| known(table));
     let names = |tables: Vec<&tributary_crds::TableSpec>| tables.into_iter().map(|table| table.name.clone()).collect();
-    Capture { asked: names(asked), added: names(added) }
+    Capture { captured: names(captured), arriving: names(arriving) }
 }
 
 /// Topics that are older than the resource.
@@ -85,20 +85,20 @@ mod tests {
     fn a_new_connector_copies_all_its_tables_by_itself() {
         let own = [topic("sales.shop.public.a", "2026-11-21T12:00:01Z")];
         let capture = capture(&resource(&["public.a", "public.b"]), &[], &own);
-        assert_eq!(capture, Capture { asked: names(&["public.a", "public.b"]), added: Vec::new() });
+        assert_eq!(capture, Capture { captured: names(&["public.a", "public.b"]), arriving: Vec::new() });
     }
 
     #[test]
     fn an_added_table_is_asked_for_and_a_removed_one_forgotten() {
         let capture = capture(&resource(&["public.b", "public.c"]), &names(&["public.a", "public.b"]), &[]);
-        assert_eq!(capture, Capture { asked: names(&["public.b"]), added: names(&["public.c"]) });
+        assert_eq!(capture, Capture { captured: names(&["public.b"]), arriving: names(&["public.c"]) });
     }
 
     #[test]
     fn a_connector_that_goes_on_copies_only_what_it_had_before() {
         let kept = [topic("sales.shop.public.a", "2026-11-20T12:00:00Z")];
         let capture = capture(&resource(&["public.a", "public.b"]), &[], &kept);
-        assert_eq!(capture, Capture { asked: names(&["public.a"]), added: names(&["public.b"]) });
+        assert_eq!(capture, Capture { captured: names(&["public.a"]), arriving: names(&["public.b"]) });
     }
 
     #[test]

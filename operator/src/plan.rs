@@ -19,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::{Resource, ResourceExt};
 use tributary_crds::{CdcReplication, DeletionPolicy, check::check, topic};
 
-use crate::build::connector::cluster_config;
+use crate::build::connector::{cluster_config, include_list, reselecting};
 
 pub use connect::{ConnectImage, ConnectPlan, OwnConnect};
 pub use kafka::OwnKafka;
@@ -86,6 +86,22 @@ impl Plan {
             resource: resolved,
             kafka,
         })
+    }
+
+    /// The same plan while these added tables are being copied.
+    #[must_use]
+    pub fn while_arriving(mut self, tables: &[String]) -> Self {
+        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+        self.connector_config.extend(reselecting(&tables));
+        self
+    }
+
+    /// The same plan before these added tables can come.
+    #[must_use]
+    pub fn before_arrival(mut self, tables: &[String]) -> Self {
+        let others = self.resource.spec.tables.iter().filter(|table| !tables.contains(&table.name));
+        self.connector_config.insert("table.include.list".to_owned(), include_list(others));
+        self
     }
 
     /// Nothing is read and nothing is written for now.

@@ -6,7 +6,7 @@ use tributary_e2e::shop::TABLES;
 
 use super::shop::{self, NAME};
 
-const AT_FIRST: [&str; 2] = ["public.users", "public.orders"];
+const AT_FIRST: [&str; 2] = ["public.users", "public.products"];
 
 #[tokio::test]
 async fn an_added_table_is_copied_while_the_others_go_on_and_a_removed_one_keeps_its_data() {
@@ -15,13 +15,14 @@ async fn an_added_table_is_copied_while_the_others_go_on_and_a_removed_one_keeps
         lab.apply(&lab.document(NAME, &AT_FIRST)).await.unwrap();
         lab.until_caught_up(NAME).await;
 
+        // Orders have notes that are too big for their rows: changes that come before the copy leave them out.
         let running = shop::work(&lab).await;
         lab.apply(&lab.document(NAME, &TABLES)).await.unwrap();
         let has_three = |resource: &CdcReplication| {
             let status = resource.status.as_ref();
-            status.is_some_and(|status| status.tables.iter().filter(|table| table.rows.is_some()).count() == 3)
+            status.is_some_and(|status| status.captured_tables.len() == 3)
         };
-        until(&lab.replications(), NAME, "three tables have rows", has_three).await.unwrap();
+        until(&lab.replications(), NAME, "the orders are copied", has_three).await.unwrap();
         running.stop().await;
         shop::until_equal(&lab).await;
         lab.until_caught_up(NAME).await;

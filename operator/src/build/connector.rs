@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic};
 
-pub(crate) use names::escaped;
+pub(crate) use names::{escaped, include_list};
 pub use names::{publication, slot};
 pub(crate) use resource::{PROVIDER, cluster_config};
 pub(super) use resource::{placeholder, resource};

@@ -12,6 +12,7 @@ use kube::{Client, Resource};
 use serde_json::json;
 use tributary_crds::CdcReplication;
 
+use super::arrival::Copying;
 use crate::apply::Settled;
 use crate::backoff::Backoff;
 use crate::build::MANAGER;
@@ -33,6 +34,7 @@ pub struct Memory {
     /// What was said last. The watch may be behind our own writes.
     pub(super) said: Option<Vec<Condition>>,
     pub(super) captured: Option<Vec<String>>,
+    pub(super) copying: Option<Copying>,
     pub(super) secrets: SecretsSeen,
     pub(super) source: SourceSeen,
     pub(super) settled: Settled,

@@ -10,20 +10,19 @@ use tributary_crds::CdcReplication;
 use super::{Context, Memory, is_paused};
 use crate::apply::{Applied, Live, Target};
 use crate::build::{self, Children, Object};
-use crate::capture::{capture, connector_is_current};
+use crate::capture::capture;
 use crate::error::PassError;
 use crate::finalizer::{CleanUp, CleanUpStep, Duty, FINALIZER, Progress, duty};
-use crate::observe::{judged, kafka_options};
+use crate::observe::judged;
 use crate::plan::{self, Plan};
 use crate::report::{Notice, Part, Parts, Standing};
-use crate::signal::{self, Kafka};
 
 /// Everything is looked at again after this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_mins(10);
 /// Secrets are not watched: a pass this often sees that one has changed.
 const SECRETS: Duration = Duration::from_mins(1);
-/// An added table waits for the connector, which shows only in the database.
-const ADDED: Duration = Duration::from_secs(5);
+/// An added table waits for the connector, which shows only in the database and in a topic.
+const ARRIVING: Duration = Duration::from_secs(5);
 
 /// One pass over one resource.
 pub(super) struct Pass<'a> {
@@ -70,14 +69,16 @@ impl Pass<'_> {
     }
 
     async fn replicate(&self, memory: &mut Memory) -> Result<Action, PassError> {
-        let plan = self.plan(memory).await?;
-        let source = self.source(memory, false).await;
         let seen = self.live();
+        let capture = capture(self.resource, &self.captured(memory), &seen);
+        let plan = self.with_arrivals(self.plan(memory).await?, &capture, &seen).await?;
+        let source = self.source(memory, false).await;
         let objects = self.desired(&plan, &source, &seen);
         let applied = self.target(&seen).apply(&objects, &mut memory.settled).await?;
-        let adding = self.capture(memory, &plan, applied.live()).await?;
+        let arriving = !capture.arriving.is_empty();
+        self.copy_added(memory, &plan, capture, applied.live()).await?;
         self.report(memory, &applied, source, None).await?;
-        Ok(Action::requeue(self.again_in(memory, adding)))
+        Ok(Action::requeue(self.again_in(memory, arriving)))
     }
 
     async fn plan(&self, memory: &mut Memory) -> Result<Plan, PassError> {
@@ -89,7 +90,7 @@ impl Pass<'_> {
     }
 
     /// How the source stands. While the resource is suspended nobody reads from it, and it is left alone.
-    async fn source(&self, memory: &mut Memory, fresh: bool) -> Part {
+    pub(super) async fn source(&self, memory: &mut Memory, fresh: bool) -> Part {
         if self.resource.spec.suspend {
             return Part::unknown("Suspended", "the source is not looked at while spec.suspend is true");
         }
@@ -115,59 +116,12 @@ impl Pass<'_> {
         served.filter(|object| !holds_back || object.kind.kind != "KafkaConnector").collect()
     }
 
-    /// Asks the connector to copy the tables that were added, once it knows them. Whether some still wait.
-    async fn capture(&self, memory: &mut Memory, plan: &Plan, live: &[Live]) -> Result<bool, PassError> {
-        let before = self.captured(memory);
-        if !live.iter().any(|live| live.kind.kind == "KafkaConnector") {
-            return Ok(false);
-        }
-        let capture = capture(self.resource, &before, live);
-        let mut asked = capture.asked;
-        if self.resource.spec.suspend || capture.added.is_empty() || !connector_is_current(live) {
-            memory.captured = Some(asked);
-            return Ok(!capture.added.is_empty());
-        }
-        self.source(memory, true).await;
-        let known: Vec<&str> =
-            capture.added.iter().map(String::as_str).filter(|table| memory.source.publishes(table)).collect();
-        if !known.is_empty() {
-            self.ask_for(plan, &known).await?;
-            asked.extend(known.iter().map(|table| (*table).to_owned()));
-        }
-        let waits = known.len() < capture.added.len();
-        memory.captured = Some(self.in_order(&asked));
-        Ok(waits)
-    }
-
-    async fn ask_for(&self, plan: &Plan, tables: &[&str]) -> Result<(), PassError> {
-        let Some(external) = &plan.resource.spec.kafka.external else { return Ok(()) };
-        let options = kafka_options(&self.context.client, self.namespace(), external).await?;
-        let kafka = Kafka::new(&external.bootstrap_servers, options);
-        let generation = self.resource.metadata.generation.unwrap_or_default();
-        let id = format!("{}-{generation}", self.resource.metadata.uid.as_deref().unwrap_or_default());
-        signal::execute_snapshot(&kafka, self.resource, tables, &id).await.map_err(PassError::Signal)?;
-        let note = format!("asked the connector to copy the rows of the added tables: {}", tables.join(", "));
-        self.context.publish(self.resource, &Notice::normal("SnapshotRequested", &note)).await;
-        Ok(())
-    }
-
-    /// In the order of the spec, so that the same tables are equal.
-    fn in_order(&self, asked: &[String]) -> Vec<String> {
-        let names = self.resource.spec.tables.iter().map(|table| &table.name);
-        names.filter(|name| asked.contains(name)).cloned().collect()
-    }
-
-    pub(super) fn captured(&self, memory: &Memory) -> Vec<String> {
-        let known = || self.resource.status.as_ref().map(|status| status.captured_tables.clone());
-        memory.captured.clone().or_else(known).unwrap_or_default()
-    }
-
-    fn again_in(&self, memory: &Memory, adding: bool) -> Duration {
+    fn again_in(&self, memory: &Memory, arriving: bool) -> Duration {
         if self.resource.spec.suspend {
             return RESYNC;
         }
-        if adding {
-            return ADDED;
+        if arriving {
+            return ARRIVING;
         }
         // Not less than a second, or a clock's rounding would make two passes of one.
         memory.source.due_in(Timestamp::now()).clamp(Duration::from_secs(1), SECRETS)

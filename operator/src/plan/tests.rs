@@ -244,3 +244,17 @@ fn the_images_of_the_resource_come_before_those_of_the_operator() {
     assert_eq!(own.connect.own.unwrap().image, ConnectImage::Ready("registry.example.com/own-connect:1".to_owned()));
     assert_eq!(plan(&resource(SHOP)).replicator.image, "tributary/replicator:0.1.0");
 }
+
+#[test]
+fn the_connector_does_not_know_of_an_added_table_before_it_can_come() {
+    let tables = json!([{"name": "public.a"}, {"name": "public.b"}]);
+    let resource = with("/spec/tables", tables);
+    let plan = || Plan::of(&resource, &defaults(), &secrets(&resource)).unwrap();
+    let added = ["public.b".to_owned()];
+    let list = |plan: &Plan| plan.connector_config["table.include.list"].clone();
+    assert_eq!(list(&plan().before_arrival(&added)), r"public\.a");
+    let arriving = plan().while_arriving(&added);
+    assert_eq!(list(&arriving), r"public\.a,public\.b");
+    assert_eq!(arriving.connector_config["reselector.reselect.columns.include.list"], r"public\.b:.*");
+    assert_eq!(plan().while_arriving(&[]), plan());
+}

@@ -156,6 +156,19 @@ fn a_suspended_resource_rests() {
 }
 
 #[test]
+fn nothing_is_caught_up_while_the_rows_of_an_added_table_are_on_their_way() {
+    let with_captured = |names: &[&str]| {
+        let mut resource = tables(streaming(1), streaming(1));
+        resource.status.as_mut().unwrap().captured_tables = names.iter().map(|name| (*name).to_owned()).collect();
+        caught_up(&resource, &good(), &good(), true)
+    };
+    let part = with_captured(&["public.users"]);
+    assert_eq!((part.standing, part.reason.as_str()), (Standing::Working, "Snapshotting"));
+    assert!(part.message.contains("public.orders"), "{}", part.message);
+    assert_eq!(with_captured(&["public.users", "public.orders"]).standing, Standing::Good);
+}
+
+#[test]
 fn caught_up_needs_every_table_streaming_reported_and_near() {
     let waiting = json!({"phase": "Waiting", "message": "no topic"});
     let copying = json!({"phase": "Snapshotting", "snapshotPercent": 40});

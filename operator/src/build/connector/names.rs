@@ -32,8 +32,8 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 }
 
 /// Debezium's list of regular expressions, matched against all of `schema.table`.
-pub(super) fn include_list(tables: &[TableSpec]) -> String {
-    tables.iter().map(|table| escaped(&table.name)).collect::<Vec<_>>().join(",")
+pub(crate) fn include_list<'a>(tables: impl IntoIterator<Item = &'a TableSpec>) -> String {
+    tables.into_iter().map(|table| escaped(&table.name)).collect::<Vec<_>>().join(",")
 }
 
 /// The name as a regular expression that matches just it; Debezium splits the list at commas that have no backslash

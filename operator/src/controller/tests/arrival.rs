@@ -1,0 +1,42 @@
+//! Tables that are added to a resource that is at work.
+
+use super::*;
+
+const ARRIVING: &str = "post.processors";
+
+/// What a pass writes for a resource with two tables, of which these were captured before.
+async fn pass(captured: &Value) -> Asked {
+    let (context, asked) = context(&[child("kafka.strimzi.io/v1", "KafkaConnector")], works);
+    let two = |resource: &mut Value| {
+        resource["spec"]["tables"] = json!([{"name": "public.users"}, {"name": "public.orders"}]);
+        resource["status"] = json!({ "capturedTables": captured });
+        // So that Kafka, which is not there, is not asked how the first copy goes.
+        resource["spec"]["suspend"] = json!(true);
+    };
+    reconcile(changed(two), context).await.unwrap();
+    asked
+}
+
+fn config(asked: &Asked) -> Value {
+    asked.bodies(&Method::PATCH, "/kafkaconnectors/").pop().unwrap()["spec"]["config"].clone()
+}
+
+#[tokio::test]
+async fn while_an_added_table_is_copied_the_connector_asks_it_for_values_that_changes_leave_out() {
+    let asked = pass(&json!(["public.users"])).await;
+    let config = config(&asked);
+    assert!(config[ARRIVING].is_string(), "{config}");
+    assert_eq!(config["reselector.reselect.columns.include.list"], r"public\.orders:.*");
+    let status = asked.bodies(&Method::PATCH, "/status").pop().unwrap();
+    assert_eq!(status["status"]["capturedTables"], json!(["public.users"]), "its rows are not all there");
+}
+
+#[tokio::test]
+async fn no_table_is_asked_when_none_is_being_added() {
+    for captured in [json!([]), json!(["public.users", "public.orders"])] {
+        let asked = pass(&captured).await;
+        assert_eq!(config(&asked)[ARRIVING], Value::Null);
+        let status = asked.bodies(&Method::PATCH, "/status").pop().unwrap();
+        assert_eq!(status["status"]["capturedTables"], json!(["public.users", "public.orders"]));
+    }
+}
