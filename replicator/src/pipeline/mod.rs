@@ -26,6 +26,9 @@ const COMMIT_GRACE: Duration = Duration::from_secs(15);
 /// How long the delete of a row may take to come whose value is nowhere: it was in the source's log when the value was looked for.
 const DELETE_PATIENCE: Duration = Duration::from_mins(1);
 
+/// How soon it is looked for again.
+const DELETE_POLL: Duration = Duration::from_millis(100);
+
 /// When buffered events are committed: whichever comes first.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitLimits {
@@ -97,7 +100,9 @@ impl Pipeline {
         }
         let share = subscription.share;
         let buffer = Buffer::new(progress);
-        Writer { spec, consumer, limits, report, stop, share, table: opened, buffer, not_before: None }.run(steps).await
+        Writer { spec, consumer, limits, report, stop, share, table: opened, buffer, try_again_at: None }
+            .run(steps)
+            .await
     }
 }
 
@@ -111,15 +116,16 @@ struct Writer {
     share: Share,
     table: Option<KeyedTable>,
     buffer: Buffer,
-    /// The next commit waits for an event that it lacks.
-    not_before: Option<tokio::time::Instant>,
+    /// A commit is due, and waits for an event that it lacks: when it is tried again.
+    try_again_at: Option<tokio::time::Instant>,
 }
 
 impl Writer {
     async fn run(mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), End> {
         loop {
-            let due = self.buffer.since().map(|since| since + self.limits.interval).max(self.not_before);
+            let due = self.try_again_at.or_else(|| self.buffer.since().map(|since| since + self.limits.interval));
             let due = due.filter(|_| !self.buffer.is_empty() && !self.buffer.parts_key_change());
+            let may_make_room = due.is_some() && self.try_again_at.is_none() && self.commit_makes_room();
             tokio::select! {
                 () = self.stop.cancelled() => return Err(End::Stopped),
                 step = steps.recv() => match step {
@@ -127,7 +133,7 @@ impl Writer {
                     None => return Ok(()),
                 },
                 () = until(due) => self.commit_when_complete().await?,
-                () = self.share.until_pressed(), if due.is_some() && self.commit_makes_room() => self.commit().await?,
+                () = self.share.until_pressed(), if may_make_room => self.commit_when_complete().await?,
             }
         }
     }
@@ -160,7 +166,7 @@ impl Writer {
                     return Err(failure.into());
                 }
                 if self.buffer.bytes() >= self.limits.bytes && !self.buffer.parts_key_change() {
-                    self.commit().await?;
+                    self.commit_when_complete().await?;
                 }
             }
             Step::Failed(error) => {
@@ -201,13 +207,14 @@ impl Writer {
         let lacks = |table: &KeyedTable| self.buffer.lacks_value(table);
         let waits_long = self.buffer.since().is_some_and(|since| since.elapsed() > DELETE_PATIENCE);
         if !waits_long && self.table.as_ref().is_some_and(lacks) {
-            self.not_before = Some(tokio::time::Instant::now() + self.limits.interval);
+            self.try_again_at = Some(tokio::time::Instant::now() + DELETE_POLL);
             return Ok(());
         }
         self.commit().await
     }
 
     async fn commit(&mut self) -> Result<(), End> {
+        self.try_again_at = None;
         let (Some(table), Some(pending)) = (&mut self.table, self.buffer.take()?) else { return Ok(()) };
         let started = Instant::now();
         let mut backoff = Backoff::new();

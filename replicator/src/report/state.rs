@@ -170,6 +170,11 @@ impl Knowledge {
     pub(super) fn heartbeat(&mut self, ts_ms: i64) {
         self.heartbeat_seen = true;
         if self.outstanding() == 0 {
+            // The rows of an added table have no last one; and the connector beats only when it follows changes.
+            if self.state.phase == Phase::Snapshotting {
+                self.snapshot = false;
+                self.moves();
+            }
             self.complete_until(Some(ts_ms));
         }
     }

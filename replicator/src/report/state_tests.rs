@@ -54,6 +54,23 @@ fn a_new_table_waits_then_snapshots_then_streams() {
 }
 
 #[test]
+fn an_added_table_that_nobody_changes_streams_when_a_heartbeat_finds_all_of_it_applied() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&PartitionProgress::new(), &range(0, 200));
+    table.committed(&commit(&progress(80, None), 50), at(60));
+    table.heartbeat(61_000);
+    assert_eq!(table.state(at(61)).phase, Phase::Snapshotting, "more is in the topic");
+    table.committed(&commit(&progress(200, None), 62), at(63));
+    assert_eq!(table.state(at(63)).phase, Phase::Snapshotting, "more may come");
+    table.heartbeat(66_000);
+    assert_eq!((table.state(at(67)).phase, table.state(at(67)).lag_seconds), (Phase::Streaming, Some(1.0)));
+
+    table.stands(Phase::Failed, "no");
+    table.heartbeat(71_000);
+    assert_eq!(table.state(at(72)).phase, Phase::Failed);
+}
+
+#[test]
 fn a_quiet_table_whose_snapshot_is_over_streams_after_a_restart() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&progress(200, None), &range(200, 200));
