@@ -1,6 +1,7 @@
 //! The whole path: whatever happens to the replicator, its Delta tables equal the tables of the source.
 
 mod added_table;
+mod big_rows;
 mod columns;
 mod crashes;
 mod equality;

@@ -149,6 +149,9 @@ const fn ssl_mode(mode: SslMode) -> &'static str {
     }
 }
 
+/// Bytes of the largest message: a row of about 10 MB as JSON, of nearly 16 as Avro.
+pub(super) const LARGEST_MESSAGE: &str = "16777216";
+
 /// What an event looks like.
 const EVENTS: [(&str, &str); 8] = [
     // The default skips truncates, and the Delta table would keep the rows.
@@ -170,23 +173,29 @@ const EVENTS: [(&str, &str); 8] = [
 ];
 
 /// What happens when something is wrong: stop, rather than go on with less.
-const SAFETY: [(&str, &str); 6] = [
+const SAFETY: [(&str, &str); 8] = [
     // The default writes null for what it cannot convert (such as numeric NaN), and logs a warning.
     ("event.converting.failure.handling.mode", "fail"),
     // The same for an event as a whole.
     ("event.processing.failure.handling.mode", "fail"),
     // The default starts at the slot when the slot was recreated or moved, and changes are missing silently.
     ("offset.mismatch.strategy", "trust_offset"),
+    // The first snapshot is tied to the new slot, whatever this says. One that is taken again is not: by default its rows are of one
+    // moment and the position of the next, and what commits between the two is nowhere. So the position comes first, and
+    // what commits while the rows are read comes in both.
+    ("snapshot.isolation.mode", "read_committed"),
     // Several threads were not pinned to one moment in 3.6 (dbz#2330); 3.7 has the fix, but one reads fast enough.
     ("snapshot.max.threads", "1"),
     // A message that cannot be converted or sent fails the task.
     ("errors.tolerance", "none"),
+    // The queue is bounded by its number of changes only, and 2,048 big rows are more than the worker's memory.
+    ("max.queue.size.in.bytes", "134217728"),
     // The slot outlives the connector's restarts; whoever deletes the resource decides about the slot.
     ("slot.drop.on.stop", "false"),
 ];
 
 /// The topics that Kafka Connect creates, and how they are written to.
-const TOPICS: [(&str, &str); 9] = [
+const TOPICS: [(&str, &str); 11] = [
     // How long an event of a quiet table waits: with the default of 500 a change was in its topic after 610 ms (median), with
     // 100 after 210 ms, for 1.4 % more of a core.
     ("poll.interval.ms", "100"),
@@ -199,6 +208,9 @@ const TOPICS: [(&str, &str); 9] = [
     ("topic.creation.default.retention.bytes", "-1"),
     // Stored as the producer compressed it.
     ("topic.creation.default.compression.type", "producer"),
+    // The default of a megabyte stops the connector at the first row that is bigger; so do the brokers and the producer.
+    ("topic.creation.default.max.message.bytes", LARGEST_MESSAGE),
+    ("producer.override.max.request.size", LARGEST_MESSAGE),
     // JSON with schemas shrinks to about a twentieth.
     ("producer.override.compression.type", "lz4"),
     // Fill batches: a snapshot comes faster than one request at a time.

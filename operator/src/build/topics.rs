@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tributary_crds::topic;
 
-use super::{Component, of_cluster};
+use super::{Component, connector::LARGEST_MESSAGE, of_cluster};
 use crate::plan::{Plan, digest};
 use crate::strimzi::{Config, Resource, topic::KafkaTopicSpec};
 
@@ -45,6 +45,7 @@ fn kept_for(milliseconds: i64) -> Config {
         ("retention.bytes", json!(-1)),
         // Stored as the connector compressed it.
         ("compression.type", json!("producer")),
+        ("max.message.bytes", json!(LARGEST_MESSAGE)),
     ])
 }
 

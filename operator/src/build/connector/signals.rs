@@ -25,7 +25,7 @@ pub(super) fn signals(
     set("signal.poll.interval.ms", "1000");
     // Marks the windows of an incremental snapshot by transaction numbers, not by writing into a table.
     set("read.only", "true");
-    // How a snapshot goes: `signal::snapshot_result` reads it.
+    // How a snapshot goes: `signal::SnapshotWatch` reads it.
     set("notification.enabled.channels", "sink");
     set("notification.sink.topic.name", &topic::notifications(resource));
     for (key, value) in connection(kafka, secrets) {
