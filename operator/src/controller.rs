@@ -2,6 +2,7 @@
 
 mod arrival;
 mod context;
+mod copying;
 mod pass;
 mod report;
 

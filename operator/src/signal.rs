@@ -8,6 +8,6 @@ mod topics;
 
 pub use client::Kafka;
 pub use error::SignalError;
-pub use result::{SnapshotResult, initial_snapshot, snapshot_result};
+pub use result::{SnapshotResult, SnapshotWatch};
 pub use snapshot::execute_snapshot;
 pub use topics::{delete_topics, owned_topics};

@@ -96,7 +96,7 @@ fn config_command(context: &Context, place: &Place<'_>, user: &str, password: &s
     let folder = place.folder.join("users");
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{user}.properties"));
-    std::fs::write(&file, format!("SCRAM-SHA-512=[password={password}]\n"))?;
+    std::fs::write(&file, format!("SCRAM-SHA-512=password={password}\n"))?;
     let mut command = Command::new(&context.software.java);
     command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]);
     command.args(kafka_arguments(&context.software, &folder)?).arg("kafka.admin.ConfigCommand");

@@ -1,7 +1,9 @@
-//! Kafka that restarts.
+//! Kafka that restarts, and Kafka that wants to know who comes.
 
 use serde_json::json;
+use tributary_crds::CdcReplication;
 use tributary_e2e::cluster::{in_lab, until};
+use tributary_e2e::shop::TABLES;
 
 use super::shop::{self, NAME};
 
@@ -21,6 +23,36 @@ async fn kafka_restarts_during_a_workload_and_nothing_is_lost() {
         .await
         .unwrap();
         running.stop().await;
+        shop::until_equal(&lab).await;
+        lab.until_caught_up(NAME).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everybody_logs_in_to_kafka_with_a_password_when_that_is_asked_for() {
+    replicated_as("ScramSha512").await;
+}
+
+#[tokio::test]
+async fn everybody_logs_in_to_kafka_with_a_certificate_when_that_is_asked_for() {
+    replicated_as("Tls").await;
+}
+
+/// Connect, connector (with its own reader of signals), replicator and operator all have to get in.
+async fn replicated_as(authentication: &'static str) {
+    in_lab(|lab| async move {
+        shop::create(&lab, 100).await;
+        let document = |tables: &[&str]| {
+            lab.document(NAME, tables).with("/spec/kafka/strimzi/authentication", json!(authentication))
+        };
+        lab.apply(&document(&["public.users", "public.orders"])).await.unwrap();
+        lab.until_caught_up(NAME).await;
+        lab.apply(&document(&TABLES)).await.unwrap();
+        let has_three = |resource: &CdcReplication| {
+            resource.status.as_ref().is_some_and(|status| status.captured_tables.len() == TABLES.len())
+        };
+        until(&lab.replications(), NAME, "the added table is copied", has_three).await.unwrap();
         shop::until_equal(&lab).await;
         lab.until_caught_up(NAME).await;
     })

@@ -4,6 +4,7 @@ mod admission;
 mod deletion;
 mod drift;
 mod kafka;
+mod manifests;
 mod names;
 mod operator;
 mod pods;

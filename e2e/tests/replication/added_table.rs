@@ -7,7 +7,7 @@ use tributary_crds::topic;
 use tributary_e2e::pipeline::PipelineOptions;
 use tributary_e2e::shop::{self, Workload};
 use tributary_e2e::stack::{POSTGRES_PASSWORD, POSTGRES_USER};
-use tributary_operator::signal::{Kafka, SnapshotResult, execute_snapshot, initial_snapshot, snapshot_result};
+use tributary_operator::signal::{Kafka, SnapshotResult, SnapshotWatch, execute_snapshot};
 use tributary_operator::source::{Credentials, Facts, connect, facts};
 
 use crate::shared::Bench;
@@ -38,7 +38,8 @@ async fn replicate(bench: &mut Bench, tables: &[&str], arriving: &[&str]) {
 /// connector without what only an arriving table needs.
 async fn add(bench: &mut Bench, table: &'static str, all: &[&str]) {
     let resource = bench.pipeline.resource().unwrap();
-    let copied = async || matches!(initial_snapshot(&kafka(bench), &resource).await, Ok(SnapshotResult::Done));
+    let mut first = SnapshotWatch::initial();
+    let copied = async || matches!(first.look(&kafka(bench), &resource).await, Ok(SnapshotResult::Done));
     bench.pipeline.wait("the first copy is done", copied).await.unwrap();
     replicate(bench, all, &[table]).await;
     bench.pipeline.wait("the publication has the table", async || source(bench).await.publishes(table)).await.unwrap();
@@ -57,8 +58,9 @@ async fn copy(bench: &Bench, table: &str) {
         for _ in 0..2 {
             execute_snapshot(&kafka(bench), &resource, &[table], &id).await.unwrap();
         }
+        let mut watch = SnapshotWatch::of_signal(&id);
         while bench.connector_runs().await {
-            if matches!(snapshot_result(&kafka(bench), &resource, &id).await, Ok(SnapshotResult::Done)) {
+            if matches!(watch.look(&kafka(bench), &resource).await, Ok(SnapshotResult::Done)) {
                 return;
             }
             assert!(Instant::now() < deadline, "no end of the copy: {}", bench.pipeline.diagnosis().await);
@@ -134,9 +136,9 @@ async fn a_signal_for_a_table_that_the_connector_does_not_know_is_said_to_be_ski
     shop::create(bench.pipeline.source()).await.unwrap();
     bench.pipeline.connect().await.unwrap();
     let (resource, kafka) = (bench.pipeline.resource().unwrap(), kafka(&bench));
-    assert_eq!(snapshot_result(&kafka, &resource, "early-signal-1").await.unwrap(), SnapshotResult::Unknown);
+    let mut watch = SnapshotWatch::of_signal("early-signal-1");
+    assert_eq!(watch.look(&kafka, &resource).await.unwrap(), SnapshotResult::Unknown);
     execute_snapshot(&kafka, &resource, &[ORDERS], "early-signal-1").await.unwrap();
-    let skipped =
-        async || matches!(snapshot_result(&kafka, &resource, "early-signal-1").await, Ok(SnapshotResult::Skipped));
+    let skipped = async || matches!(watch.look(&kafka, &resource).await, Ok(SnapshotResult::Skipped));
     bench.pipeline.wait("the connector says that it skipped the table", skipped).await.unwrap();
 }

@@ -12,7 +12,7 @@ use kube::{Client, Resource};
 use serde_json::json;
 use tributary_crds::CdcReplication;
 
-use super::arrival::Copying;
+use super::copying::Copying;
 use crate::apply::Settled;
 use crate::backoff::Backoff;
 use crate::build::MANAGER;
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::observe::{SecretsSeen, SourceSeen};
 use crate::plan::Defaults;
 use crate::report::Notice;
+use crate::signal::SnapshotWatch;
 use crate::watch::{Guarded, Stores};
 
 /// The client has no read timeout, and retries for minutes: the limit of one pass.
@@ -35,6 +36,8 @@ pub struct Memory {
     pub(super) said: Option<Vec<Condition>>,
     pub(super) captured: Option<Vec<String>>,
     pub(super) copying: Option<Copying>,
+    /// How far the snapshot is that the connector takes by itself, once an added table has asked.
+    pub(super) initial: Option<SnapshotWatch>,
     pub(super) secrets: SecretsSeen,
     pub(super) source: SourceSeen,
     pub(super) settled: Settled,

@@ -71,7 +71,8 @@ impl Pass<'_> {
     async fn replicate(&self, memory: &mut Memory) -> Result<Action, PassError> {
         let seen = self.live();
         let capture = capture(self.resource, &self.captured(memory), &seen);
-        let plan = self.with_arrivals(self.plan(memory).await?, &capture, &seen).await?;
+        let plan = self.plan(memory).await?;
+        let plan = self.with_arrivals(memory, plan, &capture, &seen).await?;
         let source = self.source(memory, false).await;
         let objects = self.desired(&plan, &source, &seen);
         let applied = self.target(&seen).apply(&objects, &mut memory.settled).await?;

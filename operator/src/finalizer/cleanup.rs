@@ -11,6 +11,7 @@ use super::{Left, Progress, Remains, Step};
 use crate::apply::{ApplyError, Live, Target, api};
 use crate::build::connector::{publication, slot};
 use crate::log::described;
+use crate::observe::{SecretsOf, kafka_options};
 use crate::signal::{self, Kafka};
 use crate::source;
 
@@ -121,7 +122,8 @@ impl CleanUp<'_> {
 
     async fn delete_external_topics(&self) -> Result<Vec<String>, String> {
         let Some(external) = &self.resource.spec.kafka.external else { return Ok(Vec::new()) };
-        let options = crate::observe::kafka_options(self.target.client, self.target.namespace, external).await;
+        let (client, namespace) = (self.target.client, self.target.namespace);
+        let options = kafka_options(client, namespace, external, SecretsOf::User).await;
         let kafka = Kafka::new(&external.bootstrap_servers, options.map_err(|error| described(&error))?);
         signal::delete_topics(&kafka, self.resource).await.map_err(|error| described(&error))
     }

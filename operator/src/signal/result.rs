@@ -1,4 +1,4 @@
-//! How the snapshot that a signal asked for went, from the connector's notifications.
+//! How a snapshot goes, from the connector's notifications.
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -26,62 +26,88 @@ pub enum SnapshotResult {
 
 impl ConsumerContext for Complaints {}
 
-/// How far the snapshot is that the signal `id` asked for. The id must be unique, and long enough to be found by itself;
-/// and one snapshot must have ended before the next is asked for, because the connector gives both the same id.
-pub async fn snapshot_result(
-    kafka: &Kafka,
-    resource: &CdcReplication,
-    id: &str,
-) -> Result<SnapshotResult, SignalError> {
-    let id = id.to_owned();
-    notified(kafka, resource, move |notification, at| about(notification, &id, at)).await
+/// Which snapshot is watched.
+#[derive(Clone, Debug)]
+enum Of {
+    /// The one that the connector takes by itself when it is new.
+    Initial,
+    /// The one that the signal of this id asked for.
+    Signal(String),
 }
 
-/// How far the initial snapshot is, which the connector takes by itself when it is new.
-pub async fn initial_snapshot(kafka: &Kafka, resource: &CdcReplication) -> Result<SnapshotResult, SignalError> {
-    notified(kafka, resource, about_initial).await
+/// One snapshot, and what was read of it. A big table makes many notifications: each is read once.
+#[derive(Clone, Debug)]
+pub struct SnapshotWatch {
+    of: Of,
+    next: i64,
+    result: SnapshotResult,
 }
 
-/// What the last notification says that says anything.
-async fn notified(
-    kafka: &Kafka,
-    resource: &CdcReplication,
-    about: impl Fn(&[u8], Timestamp) -> Option<SnapshotResult> + Send + 'static,
-) -> Result<SnapshotResult, SignalError> {
-    let (kafka, topic) = (kafka.clone(), topic::notifications(resource));
-    let read = move || {
-        let (consumer, complaints) = kafka.client::<BaseConsumer<Complaints>>(&[
-            ("group.id", "tributary-operator"),
-            ("enable.auto.commit", "false"),
-        ])?;
-        let doing = format!("read the topic {topic}");
-        read(&consumer, &topic, &about).map_err(|error| kafka.failed(&doing, error, &complaints))
-    };
-    // It cannot be cancelled and does not panic, so there is always an answer.
-    tokio::task::spawn_blocking(read).await.unwrap_or(Ok(SnapshotResult::Unknown))
-}
-
-/// Reads the topic, which Kafka Connect created with one partition, to its end.
-fn read(
-    consumer: &BaseConsumer<Complaints>,
-    topic: &str,
-    about: &impl Fn(&[u8], Timestamp) -> Option<SnapshotResult>,
-) -> Result<SnapshotResult, KafkaError> {
-    let (low, high) = match consumer.fetch_watermarks(topic, 0, PATIENCE) {
-        Err(error) if is_missing(&error) => return Ok(SnapshotResult::Unknown),
-        watermarks => watermarks?,
-    };
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(topic, 0, Offset::Offset(low))?;
-    consumer.assign(&assignment)?;
-    let (mut result, mut next) = (SnapshotResult::Unknown, low);
-    while next < high {
-        let message = consumer.poll(PATIENCE).unwrap_or(Err(KafkaError::MessageConsumption(TIMED_OUT)))?;
-        next = message.offset() + 1;
-        let at = message.timestamp().to_millis().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        result = about(message.payload().unwrap_or_default(), at.unwrap_or_default()).unwrap_or(result);
+impl SnapshotWatch {
+    /// Watches the initial snapshot.
+    pub const fn initial() -> Self {
+        Self::new(Of::Initial)
     }
-    Ok(result)
+
+    /// Watches the snapshot that the signal `id` asked for. The id must be unique, and long enough to be found by itself;
+    /// and one snapshot must have ended before the next is asked for, because the connector gives both the same id.
+    pub fn of_signal(id: impl Into<String>) -> Self {
+        Self::new(Of::Signal(id.into()))
+    }
+
+    const fn new(of: Of) -> Self {
+        Self { of, next: 0, result: SnapshotResult::Unknown }
+    }
+
+    /// Reads what came since the last look, and says how far the snapshot is.
+    pub async fn look(&mut self, kafka: &Kafka, resource: &CdcReplication) -> Result<SnapshotResult, SignalError> {
+        if self.result == SnapshotResult::Done {
+            return Ok(self.result);
+        }
+        let (kafka, topic, mut watch) = (kafka.clone(), topic::notifications(resource), self.clone());
+        let read = move || {
+            let (consumer, complaints) = kafka.client::<BaseConsumer<Complaints>>(&[
+                ("group.id", "tributary-operator"),
+                ("enable.auto.commit", "false"),
+            ])?;
+            let doing = format!("read the topic {topic}");
+            watch.read(&consumer, &topic).map_err(|error| kafka.failed(&doing, error, &complaints))?;
+            Ok(watch)
+        };
+        // It cannot be cancelled and does not panic, so there is always an answer.
+        if let Ok(watched) = tokio::task::spawn_blocking(read).await {
+            *self = watched?;
+        }
+        Ok(self.result)
+    }
+
+    /// Reads the topic, which has one partition, to its end.
+    fn read(&mut self, consumer: &BaseConsumer<Complaints>, topic: &str) -> Result<(), KafkaError> {
+        let (low, high) = match consumer.fetch_watermarks(topic, 0, PATIENCE) {
+            Err(error) if is_missing(&error) => return Ok(()),
+            watermarks => watermarks?,
+        };
+        // Past the end it is another topic of this name.
+        self.next = if self.next > high { low } else { self.next.max(low) };
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, 0, Offset::Offset(self.next))?;
+        consumer.assign(&assignment)?;
+        while self.next < high {
+            let message = consumer.poll(PATIENCE).unwrap_or(Err(KafkaError::MessageConsumption(TIMED_OUT)))?;
+            self.next = message.offset() + 1;
+            let at = message.timestamp().to_millis().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            self.note(message.payload().unwrap_or_default(), at.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, notification: &[u8], at: Timestamp) {
+        let said = match &self.of {
+            Of::Initial => about_initial(notification, at),
+            Of::Signal(id) => about(notification, id, at),
+        };
+        self.result = said.unwrap_or(self.result);
+    }
 }
 
 const TIMED_OUT: RDKafkaErrorCode = RDKafkaErrorCode::OperationTimedOut;
