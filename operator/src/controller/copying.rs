@@ -10,7 +10,7 @@ use crate::signal::{SnapshotResult, SnapshotWatch};
 /// How long the connector may take to say anything about a signal.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A snapshot of which nothing was heard for so long was lost with its connector.
-const SILENCE: Duration = Duration::from_mins(5);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The copy of one added table.
 #[derive(Clone, Debug)]
@@ -110,8 +110,8 @@ mod tests {
             (Some(990), SnapshotResult::Skipped, Step::Wait),
             (Some(960), SnapshotResult::Skipped, Step::AskAnew),
             (None, SnapshotResult::Skipped, Step::AskAnew),
-            (Some(500), SnapshotResult::Running(at(701)), Step::Wait),
-            (Some(500), SnapshotResult::Running(at(700)), Step::AskAnew),
+            (Some(500), SnapshotResult::Running(at(941)), Step::Wait),
+            (Some(500), SnapshotResult::Running(at(940)), Step::AskAnew),
         ] {
             assert_eq!(copying(asked).step(result, at(1000)), expected, "{asked:?} {result:?}");
         }
