@@ -170,10 +170,11 @@ async fn watch_lag(
     let mut tick = tokio::time::interval(LAG_INTERVAL);
     loop {
         tick.tick().await;
+        // Taken before the ends, which must not be older than it.
+        let heartbeat = *heartbeats.borrow();
         let ends: HashMap<i32, i64> =
             (0..).map_while(|partition| Some((partition, consumer.end_offset(&topic, partition)?))).collect();
         report.ends(ends, Timestamp::now());
-        let heartbeat = *heartbeats.borrow();
         if let Some(heartbeat) = heartbeat {
             report.heartbeat(heartbeat.ts_ms);
         }

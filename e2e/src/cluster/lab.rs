@@ -18,7 +18,7 @@ use tributary_crds::CdcReplication;
 
 use super::document::{BUCKET, DATABASE_SECRET, LAKE_SECRET};
 use super::{Cluster, Document, Objects, PATIENCE, diagnosis, until, until_gone};
-use crate::compare::{TablePair, Verdict, wait_until_equal};
+use crate::compare::{CompareError, TablePair, Verdict, equal, wait_until_equal};
 use crate::oracle::{Oracle, TableLocation};
 use crate::stack::{POSTGRES_PASSWORD, POSTGRES_USER, S3_ACCESS_KEY, S3_SECRET_KEY};
 
@@ -133,11 +133,16 @@ impl Lab {
 
     /// Waits until the Delta tables of a resource equal their sources.
     pub async fn until_equal(&self, name: &str, tables: &[&str]) -> Verdict {
-        let pairs: Vec<_> = tables.iter().map(|table| TablePair::new(table, self.table(name, table))).collect();
-        match wait_until_equal(&self.source, &self.oracle, &pairs, PATIENCE).await {
-            Ok(verdict) => verdict,
-            Err(error) => panic!("{:#}", anyhow::Error::new(error)),
-        }
+        verdict(wait_until_equal(&self.source, &self.oracle, &self.pairs(name, tables), PATIENCE).await)
+    }
+
+    /// Compares the Delta tables of a resource with their sources as they are now; they must be equal.
+    pub async fn equal(&self, name: &str, tables: &[&str]) -> Verdict {
+        verdict(equal(&self.source, &self.oracle, &self.pairs(name, tables)).await)
+    }
+
+    fn pairs(&self, name: &str, tables: &[&str]) -> Vec<TablePair> {
+        tables.iter().map(|table| TablePair::new(table, self.table(name, table))).collect()
     }
 
     /// Where the Delta table of a table is.
@@ -270,5 +275,12 @@ impl Lab {
         if let Err(error) = until_gone(&replications, name).await {
             panic!("{error:#}");
         }
+    }
+}
+
+fn verdict(compared: Result<Verdict, CompareError>) -> Verdict {
+    match compared {
+        Ok(verdict) => verdict,
+        Err(error) => panic!("{:#}", anyhow::Error::new(error)),
     }
 }

@@ -21,7 +21,7 @@ async fn one_resource_makes_the_tables_equal(lab: &Lab, transport: Transport) {
     let document = lab.document(NAME, &TABLES).transport(transport, &lab.cluster.services);
     lab.apply(&document).await.unwrap();
     lab.until_caught_up(NAME).await;
-    shop::until_equal(lab).await;
+    shop::equal(lab).await;
 
     println!("{}", Workload::new(1, 0).run(&lab.source, 1000).await.unwrap());
     shop::until_equal(lab).await;

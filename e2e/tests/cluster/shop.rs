@@ -25,6 +25,11 @@ pub(crate) async fn replicated(lab: &Lab) -> Document {
     document
 }
 
+/// The shop's Delta tables equal its source at this moment.
+pub(crate) async fn equal(lab: &Lab) {
+    println!("{}", lab.equal(NAME, &shop::TABLES).await);
+}
+
 /// Waits until the shop's Delta tables equal its source.
 pub(crate) async fn until_equal(lab: &Lab) {
     println!("{}", lab.until_equal(NAME, &shop::TABLES).await);

@@ -88,6 +88,7 @@ impl Consumer {
             bootstrap_servers: client.bootstrap_servers.clone(),
             questions,
             reader: reader.clone(),
+            ends: Arc::clone(&ends),
         };
         spawn("kafka-lookup", running.clone(), move || finder.run())?;
         let state = Reader::new(consumer, (budget.clone(), sizes), commands, lookups.clone(), Arc::clone(&ends));
@@ -105,7 +106,8 @@ impl Consumer {
         Subscription { deliveries, share }
     }
 
-    /// The last heartbeat in `topic`; `None` until the first one is read.
+    /// The last heartbeat in `topic`; `None` until the first one is read. What was in a topic when it came,
+    /// [`Self::end_offset`] counts as soon as it is seen here.
     pub fn heartbeats(&self, topic: &str) -> watch::Receiver<Option<Heartbeat>> {
         let (sender, last) = watch::channel(None);
         self.find(topic, HashMap::new(), Sink::Heartbeats(sender));

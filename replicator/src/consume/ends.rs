@@ -37,6 +37,14 @@ impl Ends {
         self.update(topic, partition, |end| *end = End { high, drained, received: next });
     }
 
+    /// Takes over where a partition that is read was found to end.
+    pub(super) fn found(&self, topic: &str, partition: i32, high: i64) {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(end) = topics.get_mut(topic).and_then(|partitions| partitions.get_mut(&partition)) {
+            end.high = end.high.max(high);
+        }
+    }
+
     /// Forgets a topic.
     pub(super) fn forget(&self, topic: &str) {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
@@ -112,6 +120,18 @@ mod tests {
 
     fn report(fetchq_cnt: i64, eof_offset: i64, end: i64) -> PartitionReport {
         PartitionReport { partition: 0, fetchq_cnt, eof_offset, ls_offset: end, hi_offset: end }
+    }
+
+    #[test]
+    fn what_is_found_of_a_topic_moves_its_end_and_brings_no_forgotten_one_back() {
+        let ends = Ends::default();
+        ends.assigned("orders", 0, 5, 5);
+        ends.found("orders", 0, 9);
+        ends.found("orders", 0, 7);
+        assert_eq!(ends.get("orders", 0), Some(9));
+        ends.forget("orders");
+        ends.found("orders", 0, 9);
+        assert_eq!(ends.get("orders", 0), None);
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
+use tokio::sync::watch;
+use tracing::debug;
 
 use super::context::Context;
+use super::ends::Ends;
 use super::reader::Command;
 use super::sink::Sink;
 use super::start::{Found, start};
-use super::{ConsumeError, PartitionRange, Resume};
+use super::{ConsumeError, Heartbeat, PartitionRange, Resume};
 
 /// How long one question to Kafka may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,6 +31,9 @@ pub(super) enum Lookup {
     Find(Wanted),
     /// Look once at a topic that is being read, given where each partition is to go on.
     Inspect { topic: Arc<str>, resume: HashMap<i32, Resume> },
+    /// Find the ends of the partitions in `ends`, then hand the heartbeat on: whoever sees it finds in [`Ends`] what was
+    /// there when it came.
+    Confirm { heartbeat: Heartbeat, ends: TopicPartitionList, last: watch::Sender<Option<Heartbeat>> },
     /// End the thread.
     Stop,
 }
@@ -70,6 +78,7 @@ pub(super) struct Finder {
     pub(super) bootstrap_servers: String,
     pub(super) questions: Receiver<Lookup>,
     pub(super) reader: Sender<Command>,
+    pub(super) ends: Arc<Ends>,
 }
 
 impl Finder {
@@ -88,6 +97,11 @@ impl Finder {
                     let outcome = self.partitions(&topic, &resume);
                     let _ = self.reader.send(Command::Inspected { topic, outcome });
                 }
+                Ok(Lookup::Confirm { heartbeat, ends, last }) => match self.find_ends(ends) {
+                    Ok(()) => drop(last.send_replace(Some(heartbeat))),
+                    // The next heartbeat says the same and more.
+                    Err(error) => debug!(target: "kafka", %error, "the ends of the topics cannot be read"),
+                },
                 Err(RecvTimeoutError::Timeout) => pending = self.look(pending),
                 Ok(Lookup::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -172,6 +186,22 @@ impl Finder {
             .map(|found| start(topic, found.partition, resume.get(&found.partition).copied(), (found.low, found.high)))
             .collect::<Result<_, _>>()
             .map_err(Obstacle::Fail)
+    }
+
+    /// Looks up the ends of partitions, with one question per broker.
+    fn find_ends(&self, partitions: TopicPartitionList) -> KafkaResult<()> {
+        if partitions.count() == 0 {
+            return Ok(());
+        }
+        // The "time" to look for is the end of the partition (ListOffsets, timestamp -1).
+        let found = self.consumer.offsets_for_times(partitions, TIMEOUT)?;
+        for end in found.elements() {
+            end.error()?;
+            if let Offset::Offset(offset) = end.offset() {
+                self.ends.found(end.topic(), end.partition(), offset);
+            }
+        }
+        Ok(())
     }
 
     /// First offset and end of each partition.

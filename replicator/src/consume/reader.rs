@@ -22,7 +22,7 @@ use super::lookup::{Lookup, Obstacle};
 use super::sink::Sink;
 use super::start::Found;
 use super::tables::Table;
-use super::{Budget, ConsumeError, PartitionRange, Share};
+use super::{Budget, ConsumeError, Heartbeat, PartitionRange, Share};
 
 /// Messages polled before anything else is looked at.
 const BURST: usize = 256;
@@ -222,9 +222,23 @@ impl Reader {
         };
         let Some((index, lane)) = route else { return };
         let Some(table) = self.tables.get_mut(index) else { return };
-        if let Err(error) = table.receive(lane, now, message) {
-            self.fail(index, error);
+        match table.receive(lane, now, message) {
+            Ok(None) => {}
+            Ok(Some(heartbeat)) => self.confirm(index, heartbeat),
+            Err(error) => self.fail(index, error),
         }
+    }
+
+    /// Has the lookup thread see how far the topics went when the heartbeat came: it says something of what was there then.
+    fn confirm(&self, index: usize, heartbeat: Heartbeat) {
+        let Some(Table { sink: Sink::Heartbeats(last), .. }) = self.tables.get(index) else { return };
+        let mut ends = TopicPartitionList::new();
+        for table in self.tables.iter().filter(|table| matches!(table.sink, Sink::Table { .. })) {
+            for lane in &table.lanes {
+                let _ = ends.add_partition_offset(&table.topic, lane.partition, Offset::End);
+            }
+        }
+        let _ = self.lookups.send(Lookup::Confirm { heartbeat, ends, last: last.clone() });
     }
 
     fn route(&self, message: &BorrowedMessage<'_>) -> Option<(usize, usize)> {

@@ -105,36 +105,33 @@ impl Table {
         self.lanes.iter().any(|lane| lane.next > 0)
     }
 
-    /// Puts a message on its way. An error says that this is not the topic that was read before.
+    /// Puts a message on its way, or says which heartbeat it is. An error says that this is not the topic that was read
+    /// before.
     pub(super) fn receive(
         &mut self,
         lane: usize,
         now: Instant,
         message: &BorrowedMessage<'_>,
-    ) -> Result<(), ConsumeError> {
-        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(()) };
+    ) -> Result<Option<Heartbeat>, ConsumeError> {
+        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(None) };
         let timestamp_ms = message.timestamp().to_millis();
         // After a pause librdkafka goes on from where it was; whoever comes after relies on ascending offsets.
         if message.offset() < lane.next {
-            return lane.recognise(&self.topic, message.offset(), timestamp_ms);
+            return lane.recognise(&self.topic, message.offset(), timestamp_ms).map(|()| None);
         }
         lane.next = message.offset() + 1;
         lane.last_ts_ms = timestamp_ms;
-        match &self.sink {
-            Sink::Heartbeats(last) => {
-                last.send_replace(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
-            }
-            Sink::Table { deliveries, .. } => {
-                let moves_key =
-                    message.headers().is_some_and(|headers| headers.iter().any(|header| header.key == NEW_KEY_HEADER));
-                let (offset, key, value) = (message.offset(), message.key(), message.payload());
-                let message = Incoming { offset, timestamp_ms, key, value, moves_key };
-                if let Some(batch) = lane.building.push(now, message) {
-                    let _ = deliveries.send(Delivery::Batch(batch));
-                }
-            }
+        let Sink::Table { deliveries, .. } = &self.sink else {
+            return Ok(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
+        };
+        let moves_key =
+            message.headers().is_some_and(|headers| headers.iter().any(|header| header.key == NEW_KEY_HEADER));
+        let (offset, key, value) = (message.offset(), message.key(), message.payload());
+        let message = Incoming { offset, timestamp_ms, key, value, moves_key };
+        if let Some(batch) = lane.building.push(now, message) {
+            let _ = deliveries.send(Delivery::Batch(batch));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// When the next batch must be handed over.

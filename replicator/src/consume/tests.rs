@@ -346,6 +346,21 @@ async fn the_last_heartbeat_is_known_and_new_ones_follow() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_is_told_when_the_ends_of_the_topics_are_known_as_they_were_when_it_came() {
+    let kafka = Kafka::with_topics(&["orders", "heartbeat"]);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    assert!(matches!(next(&mut orders).await, Delivery::Assigned(_)));
+    let mut last = consumer.heartbeats("heartbeat");
+    for ts_ms in 1..=5 {
+        kafka.produce("orders", 0..10, 4);
+        kafka.send(BaseRecord::to("heartbeat").partition(0).key("{}").payload("{}").timestamp(ts_ms));
+        timeout(PATIENCE, last.wait_for(|last| *last == Some(Heartbeat { ts_ms }))).await.unwrap().unwrap();
+        assert_eq!(consumer.end_offset("orders", 0), Some(ts_ms * 10));
+    }
+}
+
+#[tokio::test]
 async fn offsets_are_committed_for_lag_tools_before_the_consumer_ends() {
     let kafka = Kafka::with_topics(&["orders"]);
     kafka.produce("orders", 0..10, 20);

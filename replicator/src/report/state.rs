@@ -166,10 +166,10 @@ impl Knowledge {
         }
     }
 
-    /// The connector had delivered everything up to `ts_ms`.
+    /// The connector had delivered everything up to `ts_ms`; the ends that were told before are not older.
     pub(super) fn heartbeat(&mut self, ts_ms: i64) {
         self.heartbeat_seen = true;
-        if self.outstanding() == 0 {
+        if !self.ends.is_empty() && self.outstanding() == 0 {
             // The rows of an added table have no last one; and the connector beats only when it follows changes.
             if self.state.phase == Phase::Snapshotting {
                 self.snapshot = false;

@@ -106,6 +106,14 @@ fn a_heartbeat_says_nothing_while_messages_are_outstanding() {
 }
 
 #[test]
+fn a_heartbeat_says_nothing_of_a_topic_that_was_not_found_yet() {
+    let mut table = Knowledge::new("t", "t");
+    table.heartbeat(398_000);
+    table.assigned(&PartitionProgress::new(), &range(0, 12));
+    assert_eq!(table.state(at(400)).lag_seconds, None);
+}
+
+#[test]
 fn without_heartbeats_a_table_that_has_everything_is_not_behind() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&progress(10, Some(1)), &range(10, 10));
