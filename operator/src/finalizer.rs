@@ -2,6 +2,7 @@
 //! is deleted. Pure: the clock and what is left come in.
 
 mod cleanup;
+mod offsets;
 
 #[cfg(test)]
 mod tests;
@@ -55,9 +56,9 @@ pub struct Left {
 pub struct Progress {
     /// When this process began it. Not when the deletion was asked for: the operator may have been away.
     since: Timestamp,
-    source: bool,
-    topics: bool,
-    freed: bool,
+    done: Vec<Step>,
+    /// Strimzi was asked to forget the connector's positions.
+    reset_asked: bool,
     /// What was given up.
     pub left: Vec<Left>,
 }
@@ -66,6 +67,8 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is found by itself, and any of them can be left")]
 pub struct Remains {
+    /// The connector runs in a Kafka Connect that is not ours, which keeps its positions.
+    pub shared_connect: bool,
     /// What reads and writes: connector, Connect, replicator.
     pub running: bool,
     /// `KafkaTopics`.
@@ -79,6 +82,9 @@ pub struct Remains {
 /// The next step of a clean-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Stop the connector and have its positions forgotten by a Kafka Connect that stays: a resource of the same name would go on
+    /// from them, without a first copy, and with a slot that begins later.
+    Offsets,
     /// Delete connector, Connect and replicator, and wait until they are gone: a slot that is read cannot be dropped.
     Stop,
     /// Drop slot and publication.
@@ -96,7 +102,8 @@ pub enum Step {
 }
 
 /// Until when each step is tried, since the beginning.
-const LIMITS: [(Step, Duration); 5] = [
+const LIMITS: [(Step, Duration); 6] = [
+    (Step::Offsets, Duration::from_mins(1)),
     (Step::Stop, Duration::from_mins(2)),
     (Step::Source, Duration::from_mins(4)),
     (Step::Topics, Duration::from_mins(6)),
@@ -107,25 +114,28 @@ const LIMITS: [(Step, Duration); 5] = [
 impl Progress {
     /// Begins now.
     pub const fn new(now: Timestamp) -> Self {
-        Self { since: now, source: false, topics: false, freed: false, left: Vec::new() }
+        Self { since: now, done: Vec::new(), reset_asked: false, left: Vec::new() }
     }
 
     /// The next step.
     pub fn next(&self, remains: Remains, now: Timestamp) -> Step {
         let in_time = |step| !self.is_over(step, now);
+        if remains.shared_connect && !self.is_done(Step::Offsets) {
+            return Step::Offsets;
+        }
         if remains.running && in_time(Step::Stop) {
             return Step::Stop;
         }
-        if !self.source {
+        if !self.is_done(Step::Source) {
             return Step::Source;
         }
         if remains.topics && in_time(Step::Topics) {
             return Step::Topics;
         }
-        if remains.topics && !self.freed {
+        if remains.topics && !self.is_done(Step::FreeTopics) {
             return Step::FreeTopics;
         }
-        if remains.external && !self.topics {
+        if remains.external && !self.is_done(Step::ExternalTopics) {
             return Step::ExternalTopics;
         }
         if remains.cluster && in_time(Step::Cluster) {
@@ -140,14 +150,13 @@ impl Progress {
         limit.is_some_and(|limit| now.duration_since(self.since).as_secs() >= limit.as_secs() as i64)
     }
 
-    /// A step is done, and does not come again.
-    pub const fn done(&mut self, step: Step) {
-        match step {
-            Step::Source => self.source = true,
-            Step::ExternalTopics => self.topics = true,
-            Step::FreeTopics => self.freed = true,
-            Step::Stop | Step::Topics | Step::Cluster | Step::LetGo => {}
-        }
+    fn is_done(&self, step: Step) -> bool {
+        self.done.contains(&step)
+    }
+
+    /// A step is done, and does not come again. Of objects that are deleted it is seen that they are gone.
+    pub fn done(&mut self, step: Step) {
+        self.done.push(step);
     }
 
     /// A step is given up.

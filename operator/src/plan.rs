@@ -3,6 +3,7 @@
 //! Everything after this takes the plan, never the resource as it was written.
 
 mod connect;
+mod division;
 mod kafka;
 mod rejection;
 mod replicator;

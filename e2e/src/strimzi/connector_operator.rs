@@ -17,6 +17,7 @@ use super::status::{self, ConnectorReport};
 const KIND: Kind = Kind::KafkaConnector;
 const RESTART: &str = "strimzi.io/restart";
 const RESTART_TASK: &str = "strimzi.io/restart-task";
+const OFFSETS: &str = "strimzi.io/connector-offsets";
 
 /// Makes the connector in Connect as the resource says, and says in the resource how that went. An error is this
 /// program's, or Connect's silence.
@@ -96,7 +97,21 @@ async fn requested(context: &Context, rest: &Rest, connector: &Resource, name: &
             }
         }
     }
+    if annotations.get(OFFSETS).is_some_and(|value| value == "reset") {
+        // Asked here, not of Connect: it says so in other words, and the stop may still be under way.
+        if rest.status(name).await?["connector"]["state"] == "STOPPED" {
+            rest.reset_offsets(name).await?;
+            context.kubernetes.fulfil(KIND, connector, OFFSETS).await?;
+        } else {
+            warnings.push(not_stopped());
+        }
+    }
     Ok(warnings)
+}
+
+pub(super) fn not_stopped() -> Refusal {
+    let message = "Encountered error resetting connector offsets. Connector is not in STOPPED state";
+    Refusal::new("ResetOffsets", message)
 }
 
 fn failed_request(error: RestError, reason: &'static str, what: &str) -> Result<Refusal, RestError> {

@@ -128,6 +128,11 @@ impl Rest {
         self.call(Method::POST, &format!("/connectors/{name}/tasks/{task}/restart"), None).await.map(drop)
     }
 
+    /// Forgets the positions of a stopped connector.
+    pub(super) async fn reset_offsets(&self, name: &str) -> Result<(), RestError> {
+        self.call(Method::DELETE, &format!("/connectors/{name}/offsets"), None).await.map(drop)
+    }
+
     /// Deletes a connector; it is no error if there is none.
     pub(super) async fn delete(&self, name: &str) -> Result<(), RestError> {
         match self.call(Method::DELETE, &format!("/connectors/{name}"), None).await {

@@ -98,7 +98,7 @@ pub(super) fn pod_disruption_budget(plan: &Plan) -> PodDisruptionBudget {
 /// The pods: each has an ordinal, which says what share of the tables is its.
 pub(super) fn stateful_set(plan: &Plan, configuration: &ConfigMap) -> StatefulSet {
     let spec = StatefulSetSpec {
-        replicas: Some(if plan.is_suspended() { 0 } else { plan.replicator.shards }),
+        replicas: Some(plan.replicator.pods),
         // No pod waits for another: each has tables of its own.
         pod_management_policy: Some("Parallel".to_owned()),
         service_name: Some(name(plan)),

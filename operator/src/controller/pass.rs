@@ -73,6 +73,8 @@ impl Pass<'_> {
         let capture = capture(self.resource, &self.captured(memory), &seen);
         let plan = self.plan(memory).await?;
         let plan = self.with_arrivals(memory, plan, &capture, &seen).await?;
+        let pods = seen.iter().find(|live| live.kind.kind == "StatefulSet");
+        let plan = plan.after_division(pods.map(|live| &live.object));
         let source = self.source(memory, false).await;
         let objects = self.desired(&plan, &source, &seen);
         let applied = self.target(&seen).apply(&objects, &mut memory.settled).await?;
@@ -155,7 +157,7 @@ impl Pass<'_> {
     pub(super) fn parts(&self, children: &Children<Applied>, source: Part) -> Parts {
         use crate::report::{caught_up, connector, kafka, replicator, since_start};
         let live = children.live();
-        let (connector, replicator) = (connector(self.resource, live), replicator(live));
+        let (connector, replicator) = (connector(self.resource, live), replicator(self.resource, live));
         let reported = since_start(self.resource, live);
         Parts {
             source,

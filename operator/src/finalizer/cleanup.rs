@@ -20,7 +20,7 @@ const RUNNING: [&str; 3] = ["KafkaConnector", "KafkaConnect", "StatefulSet"];
 const TOPICS: [&str; 1] = ["KafkaTopic"];
 const CLUSTER: [&str; 3] = ["KafkaUser", "Kafka", "KafkaNodePool"];
 /// Objects are watched; this is for what is not, and for limits.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a clean-up goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ impl CleanUp<'_> {
             let step = progress.next(self.remains(), now);
             tracing::debug!(instance = self.target.instance, ?step, "clean-up");
             let waits = match step {
+                Step::Offsets => self.offsets(progress, now).await?,
                 Step::Stop => self.delete(&RUNNING, "connector, Connect and replicator to stop").await?,
                 Step::Topics => self.delete(&TOPICS, "topics to be deleted").await?,
                 Step::Cluster => self.delete(&CLUSTER, "the Kafka to be deleted").await?,
@@ -61,13 +62,14 @@ impl CleanUp<'_> {
         }
     }
 
-    fn of<'a>(&'a self, kinds: &'a [&str]) -> impl Iterator<Item = &'a Live> {
+    pub(super) fn of<'a>(&'a self, kinds: &'a [&str]) -> impl Iterator<Item = &'a Live> {
         self.target.live.iter().filter(|live| kinds.contains(&live.kind.kind))
     }
 
     fn remains(&self) -> Remains {
         let any = |kinds| self.of(kinds).next().is_some();
         Remains {
+            shared_connect: self.resource.spec.connect.cluster_name.is_some(),
             running: any(&RUNNING),
             topics: any(&TOPICS),
             cluster: any(&CLUSTER),

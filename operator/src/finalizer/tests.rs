@@ -8,7 +8,8 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(10_000 + second).unwrap()
 }
 
-const NOTHING: Remains = Remains { running: false, topics: false, cluster: false, external: false };
+const NOTHING: Remains =
+    Remains { shared_connect: false, running: false, topics: false, cluster: false, external: false };
 
 #[test]
 fn the_finalizer_is_there_only_while_the_policy_is_delete() {
@@ -37,7 +38,7 @@ fn a_deleted_resource_is_cleaned_up_after_only_by_whoever_put_the_finalizer() {
 #[test]
 fn the_source_is_dropped_after_its_reader_is_gone_and_the_kafka_after_its_topics() {
     let mut progress = Progress::new(at(0));
-    let mut remains = Remains { running: true, topics: true, cluster: true, external: false };
+    let mut remains = Remains { running: true, topics: true, cluster: true, ..NOTHING };
     assert_eq!(progress.next(remains, at(0)), Step::Stop);
     remains.running = false;
     assert_eq!(progress.next(remains, at(1)), Step::Source);
@@ -47,6 +48,17 @@ fn the_source_is_dropped_after_its_reader_is_gone_and_the_kafka_after_its_topics
     assert_eq!(progress.next(remains, at(3)), Step::Cluster);
     remains.cluster = false;
     assert_eq!(progress.next(remains, at(4)), Step::LetGo);
+}
+
+#[test]
+fn a_kafka_connect_that_stays_forgets_the_connector_before_it_is_deleted() {
+    let mut progress = Progress::new(at(0));
+    let remains = Remains { shared_connect: true, running: true, ..NOTHING };
+    assert_eq!(progress.next(remains, at(0)), Step::Offsets);
+    assert!(!progress.is_over(Step::Offsets, at(59)));
+    assert!(progress.is_over(Step::Offsets, at(60)));
+    progress.done(Step::Offsets);
+    assert_eq!(progress.next(remains, at(1)), Step::Stop);
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn topics_of_a_kafka_that_is_not_ours_are_deleted_one_by_one() {
 
 #[test]
 fn whatever_hangs_the_resource_goes_in_the_end() {
-    let stuck = Remains { running: true, topics: true, cluster: true, external: false };
+    let stuck = Remains { running: true, topics: true, cluster: true, ..NOTHING };
     let mut progress = Progress::new(at(0));
     assert_eq!(progress.next(stuck, at(119)), Step::Stop);
     assert_eq!(progress.next(stuck, at(120)), Step::Source);

@@ -14,8 +14,10 @@ use super::{Defaults, OwnKafka, Rejection, SecretVersions, secrets};
 pub struct ReplicatorPlan {
     /// Their image.
     pub image: String,
-    /// How many shares the tables are divided into: the number of pods, unless suspended.
+    /// How many shares the tables are divided into, one for each pod.
     pub shards: i32,
+    /// How many pods there are to be now: one for each share, or none.
+    pub pods: i32,
     /// CPU and memory of each.
     pub resources: Resources,
     /// The Secrets that are mounted.
@@ -64,6 +66,7 @@ impl ReplicatorPlan {
         Ok(Self {
             image: spec.image.clone().unwrap_or_else(|| defaults.replicator_image.clone()),
             shards: spec.replicas,
+            pods: if resource.spec.suspend { 0 } else { spec.replicas },
             resources,
             secrets: mounted,
             secrets_version: versions.version_of(used().map(|reference| reference.secret.as_str())),

@@ -67,7 +67,10 @@ pub fn connector(resource: &CdcReplication, live: &[Live]) -> Part {
 }
 
 /// The replicator's `StatefulSet` and pods.
-pub fn replicator(live: &[Live]) -> Part {
+pub fn replicator(resource: &CdcReplication, live: &[Live]) -> Part {
+    if resource.spec.suspend {
+        return Part::resting("Suspended", "the replicator has no pods while spec.suspend is true");
+    }
     let pods: Vec<Value> = of_kind(live, "Pod").cloned().collect();
     super::parts::replicator(of_kind(live, "StatefulSet").next(), &pods)
 }

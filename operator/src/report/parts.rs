@@ -84,7 +84,8 @@ pub(super) fn replicator(stateful_set: Option<&Value>, pods: &[Value]) -> Part {
     let (ready, updated) = (number("/status/readyReplicas"), number("/status/updatedReplicas"));
     let current = number("/status/observedGeneration") >= number("/metadata/generation");
     if want == 0 {
-        return Part::resting("Suspended", "the replicator has no pods while spec.suspend is true");
+        let message = "the tables change hands: the pods that had them end first, then all start";
+        return Part::working("PodsEnding", message);
     }
     if let Some(part) = pods.iter().find_map(trouble) {
         return part;

@@ -252,7 +252,7 @@ fn the_replicator_is_ready_when_all_pods_are_and_run_the_current_configuration()
     assert_eq!(reason(Some(&set(2, 2, 2))), "PodsReady");
     assert_eq!(reason(Some(&set(2, 1, 2))), "PodsStarting");
     assert_eq!(reason(Some(&set(2, 2, 1))), "RollingOut");
-    assert_eq!(reason(Some(&set(0, 0, 0))), "Suspended");
+    assert_eq!(reason(Some(&set(0, 2, 2))), "PodsEnding");
     let mut old = set(2, 2, 2);
     old["status"]["observedGeneration"] = json!(1);
     assert_eq!(reason(Some(&old)), "RollingOut");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::strimzi::auto_restart::AutoRestart;
 use crate::strimzi::configuration::Settings;
+use crate::strimzi::connector_operator::not_stopped;
 use crate::strimzi::kafka::{self, Layout};
 use crate::strimzi::rest::RestError;
 use crate::strimzi::topics::{self, Observed};
@@ -131,13 +132,20 @@ fn a_connector_is_ready_in_every_state_but_failed() {
         assert_recorded(&connector, &connector_reported(&connector, &report(&connector)));
     }
     let mut warned = recorded("kafkaconnector-restart-task-bad-id");
-    let condition = warned.at("/status/conditions/1").clone();
-    let warning = Refusal::new("RestartConnectorTask", condition["message"].as_str().unwrap());
-    let status = connector_reported(&warned, &ConnectorReport { warnings: vec![warning], ..report(&warned) });
-    assert_recorded(&warned, &status);
     warned.data["status"]["connectorStatus"]["connector"]["state"] = "FAILED".into();
     let failed = connector_reported(&warned, &report(&warned));
     assert_eq!(failed["conditions"][0]["type"], "NotReady");
+}
+
+#[test]
+fn a_request_that_fails_is_a_warning_beside_ready() {
+    let task = recorded("kafkaconnector-restart-task-bad-id");
+    let message = task.at("/status/conditions/1/message").as_str().unwrap().to_owned();
+    let reset = recorded("kafkaconnector-offsets-reset-while-running");
+    for (connector, warning) in [(task, Refusal::new("RestartConnectorTask", message)), (reset, not_stopped())] {
+        let status = connector_reported(&connector, &ConnectorReport { warnings: vec![warning], ..report(&connector) });
+        assert_recorded(&connector, &status);
+    }
 }
 
 #[test]
