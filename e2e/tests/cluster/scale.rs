@@ -32,6 +32,7 @@ async fn five_hundred_suspended_resources_cost_no_writes_once_they_are_reconcile
         until_quiet(&lab).await;
         let before = metrics(&lab).await;
         // A whole round of reconciles with nothing to do.
+        println!("waiting for each to be looked at again, which the operator does every 10 minutes");
         let more = |metrics: &BTreeMap<String, f64>| reconciles(metrics) >= reconciles(&before) + RESOURCES as f64;
         let after = until(&lab, Duration::from_mins(15), more).await;
         let passes = reconciles(&after) - reconciles(&before);

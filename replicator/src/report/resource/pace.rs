@@ -29,7 +29,7 @@ pub(super) struct Pace {
 enum Change {
     None,
     Numbers,
-    Phase,
+    State,
 }
 
 impl Pace {
@@ -40,7 +40,7 @@ impl Pace {
         }
         let Some((at, told)) = &self.told else { return Some(tables) };
         let (interval, tables) = match change(told, &tables) {
-            Change::Phase => (SHORTEST, tables),
+            Change::State => (SHORTEST, tables),
             Change::Numbers => (NUMBERS, tables),
             // To the letter, so that the API server finds nothing to store.
             Change::None => (AGAIN, told.clone()),
@@ -63,14 +63,16 @@ impl Pace {
 
 fn change(told: &[TableStatus], tables: &[TableStatus]) -> Change {
     if told.len() != tables.len() {
-        return Change::Phase;
+        return Change::State;
     }
     told.iter().zip(tables).map(|(told, table)| change_of(told, table)).max().unwrap_or(Change::None)
 }
 
 fn change_of(told: &TableStatus, table: &TableStatus) -> Change {
-    if (&told.name, told.phase) != (&table.name, table.phase) {
-        return Change::Phase;
+    // That the lag is known at all is what `CaughtUp` waits for, after a first copy and after each restart.
+    let state = |table: &TableStatus| (table.name.clone(), table.phase, table.lag_seconds.is_some());
+    if state(told) != state(table) {
+        return Change::State;
     }
     let lag = |table: &TableStatus| table.lag_seconds.map(band);
     let rest = |table: &TableStatus| TableStatus { lag_seconds: None, ..table.clone() };
@@ -130,6 +132,9 @@ mod tests {
     fn a_phase_is_told_soon_numbers_later_and_what_is_known_only_now_and_then() {
         assert_eq!(told_after(&table(TablePhase::Stopped, 1, 3)), 2);
         assert_eq!(told_after(&[]), 2, "a table is gone");
+        let mut unknown = table(TablePhase::Streaming, 1, 3);
+        unknown[0].lag_seconds = None;
+        assert_eq!(told_after(&unknown), 2, "whether the lag is known");
         assert_eq!(told_after(&table(TablePhase::Streaming, 2, 3)), 10);
         assert_eq!(told_after(&table(TablePhase::Streaming, 1, 3)), 60);
     }
