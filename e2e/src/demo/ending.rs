@@ -33,7 +33,7 @@ impl Demo {
         drop(self);
         screen.done("the services are stopped");
         screen.say(&format!(
-            "\nThat took {}. To look at the tables yourself, run it again with --keep (make demo KEEP=1): everything then \
+            "\nThat took {}. To look at the tables yourself, run it again with --keep (make local KEEP=1): everything then \
              goes on running.",
             span(screen.elapsed())
         ));
