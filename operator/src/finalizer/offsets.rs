@@ -1,12 +1,11 @@
 //! The positions that a Kafka Connect which is not ours keeps of the connector, also after it is deleted.
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::cleanup::{CleanUp, CleanUpStep, LOOK_AGAIN};
 use super::{Left, Progress, Step};
-use crate::apply::{ApplyError, Live, api};
+use crate::apply::ApplyError;
 
 /// Asks Strimzi for something about a connector's positions; removed when it is done. Only a stopped connector's can be reset.
 const OFFSETS: &str = "strimzi.io/connector-offsets";
@@ -62,24 +61,6 @@ impl CleanUp<'_> {
         }
         let waits = format!("waiting for Kafka Connect to forget the positions of connector {}", live.name);
         Ok((!progress.is_done(Step::Offsets)).then_some(CleanUpStep::Waits(LOOK_AGAIN, waits)))
-    }
-
-    /// The connector as it is now, after a change if there is one; `None` if it is gone.
-    async fn ask(&self, verb: &'static str, live: &Live, change: Option<Value>) -> Result<Option<Value>, ApplyError> {
-        // Not as it was last seen: that may be from before our own change.
-        let api = api(self.target.client, self.target.namespace, live.kind);
-        let answer = match change {
-            Some(change) => api.patch(&live.name, &PatchParams::default(), &Patch::Merge(change)).await,
-            None => api.get(&live.name).await,
-        };
-        match answer {
-            Ok(object) => Ok(Some(Live::new(live.kind, &object).object)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-            Err(source) => {
-                let (kind, name) = (live.kind.kind, live.name.clone());
-                Err(ApplyError::Api { verb, kind, name, source })
-            }
-        }
     }
 
     fn offsets_left(&self, connector: &str) -> Left {
