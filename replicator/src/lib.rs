@@ -11,4 +11,5 @@ pub mod pipeline;
 pub mod report;
 pub mod run;
 pub mod settings;
+pub mod storage;
 pub mod table;

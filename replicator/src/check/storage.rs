@@ -36,6 +36,7 @@ async fn try_out(storage: &Storage) -> Result<(), Finding> {
 
 /// The store as the tables open it.
 fn open(storage: &Storage) -> Result<Arc<dyn ObjectStore>, Finding> {
+    crate::storage::register();
     let log_store = StorageConfig::parse_options(hasty(storage.options.clone()))
         .and_then(|config| logstore_for(&storage.url, config));
     let unusable = |error: deltalake::DeltaTableError| {

@@ -72,8 +72,7 @@ fn options(s3: &S3, secrets: &Secrets) -> Result<HashMap<String, String>, Settin
                 set("AWS_SESSION_TOKEN", &token);
             }
         }
-        // With an endpoint, delta-rs would not look for credentials in the usual places.
-        None if s3.endpoint.is_some() => set("AWS_FORCE_CREDENTIAL_LOAD", "true"),
+        // The store looks in the usual places: a web identity, the container, the machine.
         None => {}
     }
     Ok(options)

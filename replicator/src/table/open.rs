@@ -122,6 +122,7 @@ impl KeyedTable {
 }
 
 fn build(spec: &TableSpec) -> Result<DeltaTable, TableError> {
+    crate::storage::register();
     let builder = DeltaTableBuilder::from_url(spec.url.clone());
     let builder = builder.map(|builder| builder.with_storage_options(spec.options.clone()));
     builder.and_then(DeltaTableBuilder::build).map_err(TableError::storage("open", &spec.uri()))
