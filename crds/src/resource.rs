@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Replicator, Source, TableSpec};
+use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Maintenance, Replicator, Source, TableSpec};
 
 /// What is replicated, from where, through what, to where.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -64,6 +64,9 @@ pub struct CdcReplicationSpec {
     /// The pods that write the Delta tables.
     #[serde(default)]
     pub replicator: Replicator,
+    /// How the Delta tables are kept small and clean beside the writing.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// Stops reading and writing, and keeps everything else. The source keeps its log for us meanwhile: watch its disk.
     #[serde(default)]
     pub suspend: bool,

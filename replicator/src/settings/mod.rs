@@ -2,6 +2,7 @@
 
 mod error;
 mod kafka;
+mod maintenance;
 mod secrets;
 mod shard;
 mod storage;
@@ -9,12 +10,18 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use tributary_crds::{AvroFormat, CdcReplication, Format, document, topic};
+use tributary_crds::{AvroFormat, CdcReplication, Format, Writes, document, topic};
 use url::Url;
 
 pub use error::SettingsError;
+pub use maintenance::{Maintenance, Window};
 pub use secrets::Secrets;
 pub use shard::{Shard, ShardError};
 pub use storage::Storage;
@@ -42,6 +49,10 @@ pub struct Settings {
     pub commit_size: usize,
     /// Bound of the bytes of all buffered messages.
     pub memory: usize,
+    /// How the Delta tables are maintained beside the writing.
+    pub maintenance: Maintenance,
+    /// Folder of the key indexes on disk, as given on the command line.
+    pub index_dir: Option<PathBuf>,
     /// Where `/metrics`, `/healthz`, `/readyz` and `/tables` are served.
     pub http: SocketAddr,
     /// The resource says that nothing is to be replicated now.
@@ -59,6 +70,10 @@ pub struct TableSettings {
     pub url: Url,
     /// Columns that partition the Delta table when it is created.
     pub partition_by: Vec<String>,
+    /// Columns by which compaction sorts it.
+    pub cluster_by: Vec<String>,
+    /// How a row is taken out of a data file.
+    pub writes: Writes,
 }
 
 /// How messages are written.
@@ -123,9 +138,17 @@ impl Settings {
             commit_interval: spec.replicator.commit_interval.get(),
             commit_size,
             memory,
+            maintenance: Maintenance::of(&spec.maintenance),
+            index_dir: None,
             http: http_address(resource),
             suspended: spec.suspend,
         })
+    }
+
+    /// The same settings with a folder for key indexes, which the resource does not know.
+    #[must_use]
+    pub fn with_index_dir(self, index_dir: Option<PathBuf>) -> Self {
+        Self { index_dir, ..self }
     }
 
     /// How the Delta table of one of the tables is opened.
@@ -150,6 +173,8 @@ fn tables(resource: &CdcReplication, storage: &Storage, shard: Shard) -> Result<
             topic: topic::data(resource, table),
             url: storage.folder(&table.target())?,
             partition_by: table.partition_by.clone(),
+            cluster_by: table.cluster_by.clone(),
+            writes: table.writes,
         })
     })
     .collect()
