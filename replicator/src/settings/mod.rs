@@ -2,7 +2,6 @@
 
 mod error;
 mod kafka;
-mod maintenance;
 mod secrets;
 mod shard;
 mod storage;
@@ -21,12 +20,15 @@ use tributary_crds::{AvroFormat, CdcReplication, Format, Writes, document, topic
 use url::Url;
 
 pub use error::SettingsError;
-pub use maintenance::{Maintenance, Window};
 pub use secrets::Secrets;
 pub use shard::{Shard, ShardError};
 pub use storage::Storage;
 
-use crate::{consume::KafkaClient, decode::RegistryConfig, table};
+use crate::{
+    consume::KafkaClient,
+    decode::RegistryConfig,
+    table::{self, Maintenance},
+};
 
 /// Everything a run needs to know. Its debug output shows no secrets.
 #[derive(Clone, Debug)]
@@ -156,6 +158,10 @@ impl Settings {
         table::TableSpec {
             options: self.storage.options.clone(),
             partition_by: table.partition_by.clone(),
+            cluster_by: table.cluster_by.clone(),
+            writes: table.writes,
+            maintenance: self.maintenance.clone(),
+            index_dir: self.index_dir.clone(),
             ..table::TableSpec::new(table.url.clone(), table.topic.clone())
         }
     }

@@ -27,7 +27,8 @@ pub struct Window {
 }
 
 impl Maintenance {
-    pub(super) fn of(maintenance: &tributary_crds::Maintenance) -> Self {
+    /// What the resource asks for.
+    pub fn of(maintenance: &tributary_crds::Maintenance) -> Self {
         Self {
             target_file_bytes: maintenance.target_file_size.bytes(),
             history: maintenance.history.get(),
