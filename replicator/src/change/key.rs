@@ -1,24 +1,34 @@
-//! The identity of a row: a hash of its key columns, wide enough never to be checked against the key itself.
+//! The identity of a row: a hash of its key columns.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, DataType};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// 96 bits of the XXH3 hash of a key. Among 10⁹ rows the chance that any two collide is below 10⁻¹¹.
+/// The XXH3 hash of a key, 128 bits. Among 10⁹ rows the chance that any two collide is below 10⁻²⁰.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash {
     high: u64,
-    low: u32,
+    low: u64,
 }
 
 impl KeyHash {
     /// The hash of a key in its row encoding.
-    fn of(encoded: &[u8]) -> Self {
-        let hash = xxh3_128(encoded);
-        Self { high: (hash >> 64) as u64, low: hash as u32 }
+    fn of(encoded: &[u8], seed: u64) -> Self {
+        let hash = xxh3_128_with_seed(encoded, seed);
+        Self { high: (hash >> 64) as u64, low: hash as u64 }
+    }
+
+    /// The first 64 bits: what tables of keys are sorted and looked up by.
+    pub(crate) fn high(self) -> u64 {
+        self.high
+    }
+
+    /// The other 64 bits.
+    pub(crate) fn low(self) -> u64 {
+        self.low
     }
 }
 
@@ -55,18 +65,25 @@ impl Hasher for PassThrough {
 #[derive(Debug)]
 pub struct KeyEncoder {
     converter: RowConverter,
+    seed: u64,
 }
 
 impl KeyEncoder {
     /// An encoder for key columns of these types, in key order. A type that Arrow cannot order is an error.
     pub fn new(types: impl IntoIterator<Item = DataType>) -> Result<Self, ArrowError> {
         let fields = types.into_iter().map(SortField::new).collect();
-        Ok(Self { converter: RowConverter::new(fields)? })
+        Ok(Self { converter: RowConverter::new(fields)?, seed: 0 })
+    }
+
+    /// The same with another seed: who knows it not cannot make two keys of one hash.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// One hash per row of the key columns.
     pub fn hashes(&self, columns: &[ArrayRef]) -> Result<Vec<KeyHash>, ArrowError> {
-        Ok(self.rows(columns)?.iter().map(|row| KeyHash::of(row.as_ref())).collect())
+        Ok(self.rows(columns)?.iter().map(|row| KeyHash::of(row.as_ref(), self.seed)).collect())
     }
 
     /// The key columns in an encoding that compares like the key.
@@ -92,5 +109,13 @@ mod tests {
         assert_eq!(hashes[0], hashes[1]);
         assert_ne!(hashes[0], hashes[2]);
         assert_ne!(hashes[0], hashes[3]);
+    }
+
+    #[test]
+    fn another_seed_gives_other_hashes_in_all_128_bits() {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let hash = |seed| KeyEncoder::new([DataType::Int64]).unwrap().with_seed(seed).hashes(&[Arc::clone(&ids)]).unwrap()[0];
+        assert_eq!(hash(7), hash(7));
+        assert!(hash(7).high() != hash(8).high() && hash(7).low() != hash(8).low());
     }
 }
