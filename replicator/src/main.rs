@@ -86,9 +86,10 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::Run(Run { document, status_of }) => {
             let secrets = Secrets::new(document.secrets.as_deref());
-            runtime.block_on(run(&document.file, &secrets, document.shard, status_of))?;
+            let ended = runtime.block_on(run(&document.file, &secrets, document.shard, status_of));
             // What was abandoned must not keep the process.
             runtime.shutdown_background();
+            ended?;
             Ok(ExitCode::SUCCESS)
         }
         Action::Check(document) => {

@@ -84,7 +84,9 @@ impl Policy {
             TableError::Storage { source, .. } => Self::of_storage(source),
             TableError::DataFile { .. } | TableError::DeletionVector { .. } => Self::TryAgain,
             // The delete that makes the value needless may come later than we waited.
-            TableError::NotOurs { .. } | TableError::SecondWriter { .. } | TableError::UnknownValue { .. } => Self::TryLater,
+            TableError::NotOurs { .. } | TableError::SecondWriter { .. } | TableError::UnknownValue { .. } => {
+                Self::TryLater
+            }
             TableError::NoKey
             | TableError::ColumnType { .. }
             | TableError::KeyChanged { .. }

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn another_seed_gives_other_hashes_in_all_128_bits() {
         let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        let hash = |seed| KeyEncoder::new([DataType::Int64]).unwrap().with_seed(seed).hashes(&[Arc::clone(&ids)]).unwrap()[0];
+        let hash =
+            |seed| KeyEncoder::new([DataType::Int64]).unwrap().with_seed(seed).hashes(&[Arc::clone(&ids)]).unwrap()[0];
         assert_eq!(hash(7), hash(7));
         assert!(hash(7).high() != hash(8).high() && hash(7).low() != hash(8).low());
     }

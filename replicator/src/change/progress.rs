@@ -111,7 +111,15 @@ mod tests {
 
     fn event(offset: i64, op: Op, lsn: u64, ts: i64) -> Event {
         let position = Some(Position { commit_lsn: lsn / 10 * 10, lsn });
-        Event { offset, op, position, source_ts_ms: ts, message_ts_ms: Some(ts + 1), moves_key: false, moved_key: false }
+        Event {
+            offset,
+            op,
+            position,
+            source_ts_ms: ts,
+            message_ts_ms: Some(ts + 1),
+            moves_key: false,
+            moved_key: false,
+        }
     }
 
     fn after(events: &[Event]) -> Progress {

@@ -139,7 +139,7 @@ impl Table {
             return Ok(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
         };
         let headers = message.headers();
-        let has = |name| headers.is_some_and(|headers| headers.iter().any(|header| header.key == name));
+        let has = |name: &str| headers.is_some_and(|headers| headers.iter().any(|header| header.key == name));
         let message = Incoming {
             offset: message.offset(),
             timestamp_ms,

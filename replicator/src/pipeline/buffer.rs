@@ -6,9 +6,7 @@ use arrow_schema::SchemaRef;
 use tokio::time::Instant;
 
 use super::times::Times;
-use crate::change::{
-    ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProgress, Progress, SnapshotId, Verdict,
-};
+use crate::change::{ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProgress, Progress, SnapshotId, Verdict};
 use crate::consume::Held;
 use crate::table::{Columns, KeyedTable, TableError};
 

@@ -234,6 +234,10 @@ mod tests {
         let now = first + DELETE_PATIENCE / 2;
         assert!(matches!(commit_due(&LIMITS, &facts(now), now), Decision::Hold(Blocker::Lack, _)));
         let now = first + DELETE_PATIENCE;
-        assert_eq!(commit_due(&LIMITS, &facts(now), now), Decision::Commit(Why::Size), "the table says what is lacking");
+        assert_eq!(
+            commit_due(&LIMITS, &facts(now), now),
+            Decision::Commit(Why::Size),
+            "the table says what is lacking"
+        );
     }
 }

@@ -82,8 +82,7 @@ impl Pipeline {
         let Some(opened) = retry(&report, &stop, || KeyedTable::open(&spec)).await? else { return Ok(()) };
         let progress = progress(opened.as_ref());
         let subscription = consumer.subscribe(&spec.topic, resume(&progress));
-        let (share, steps) =
-            (subscription.share, decoding::start(subscription.deliveries, decoder, report.clone()));
+        let (share, steps) = (subscription.share, decoding::start(subscription.deliveries, decoder, report.clone()));
         report.watch_memory(share.clone());
         if let Some(table) = &opened {
             report.opened(table.version(), table.rows() as u64, &progress);

@@ -42,9 +42,7 @@ impl Board {
     /// The place of one table on the board, made when it is not there yet. `target` is where its Delta table is.
     pub fn table(&self, name: &str, target: &str) -> TableHandle {
         let mut tables = lock(&self.shared.tables);
-        let table = tables
-            .entry(name.to_owned())
-            .or_insert_with(|| Arc::new(Mutex::new(Entry::new(name, target))));
+        let table = tables.entry(name.to_owned()).or_insert_with(|| Arc::new(Mutex::new(Entry::new(name, target))));
         TableHandle { table: Arc::clone(table), board: self.clone() }
     }
 

@@ -47,7 +47,8 @@ pub fn start_logging(format: LogFormat) {
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        error!(place, thread = std::thread::current().name(), "internal error: panicked");
+        let thread = std::thread::current();
+        error!(place, thread = thread.name(), "internal error: panicked");
     }));
 }
 

@@ -22,9 +22,11 @@ impl Asked {
             .map(|(table, token)| (table.to_owned(), token.to_owned()))
             .collect();
         let new = match &self.seen {
-            Some(seen) => {
-                wishes.iter().filter(|(table, token)| seen.get(*table) != Some(token)).map(|(table, _)| table.clone()).collect()
-            }
+            Some(seen) => wishes
+                .iter()
+                .filter(|(table, token)| seen.get(*table) != Some(token))
+                .map(|(table, _)| table.clone())
+                .collect(),
             None => Vec::new(),
         };
         self.seen = Some(wishes);
