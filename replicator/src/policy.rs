@@ -1,17 +1,13 @@
 //! What becomes of a table after an error: the one place that decides, for the pipeline, the metrics and the status.
 
-use deltalake::DeltaTableError;
-
 use crate::consume::ConsumeError;
 use crate::decode::{DecodeError, DecodeErrorKind, RegistryError};
 use crate::pipeline::PipelineError;
-use crate::table::TableError;
+use crate::table::{ErrorKind, TableError};
 
 /// What becomes of a table after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// The same again, at once: somebody else was faster.
-    TryAtOnce,
     /// The same again after a pause that grows from 200 ms to 10 s: what passes by itself.
     TryAgain,
     /// The table stops and says what to do, and is opened again every five minutes: what somebody can cure elsewhere.
@@ -34,13 +30,12 @@ impl Policy {
 
     /// Whether the table goes on by itself, with what it has in memory.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::TryAtOnce | Self::TryAgain)
+        self == Self::TryAgain
     }
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Self::TryAtOnce => "try-at-once",
             Self::TryAgain => "try-again",
             Self::TryLater => "try-later",
             Self::Stop => "stop",
@@ -80,28 +75,13 @@ impl Policy {
     }
 
     fn of_table(error: &TableError) -> Self {
-        match error {
-            TableError::Storage { source, .. } => Self::of_storage(source),
-            TableError::DataFile { .. } | TableError::DeletionVector { .. } => Self::TryAgain,
+        match (error.kind(), error) {
+            (ErrorKind::Unavailable, _) => Self::TryAgain,
             // The delete that makes the value needless may come later than we waited.
-            TableError::NotOurs { .. } | TableError::SecondWriter { .. } | TableError::UnknownValue { .. } => {
+            (ErrorKind::Denied | ErrorKind::Foreign | ErrorKind::Damaged, _) | (_, TableError::UnknownValue { .. }) => {
                 Self::TryLater
             }
-            TableError::NoKey
-            | TableError::ColumnType { .. }
-            | TableError::KeyChanged { .. }
-            | TableError::PartitionBy { .. }
-            | TableError::DuplicateKey { .. }
-            | TableError::Columns(_) => Self::Stop,
-        }
-    }
-
-    fn of_storage(error: &DeltaTableError) -> Self {
-        match error {
-            DeltaTableError::ObjectStore {
-                source: object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. },
-            } => Self::TryLater,
-            _ => Self::TryAgain,
+            (ErrorKind::Mismatch | ErrorKind::Internal, _) => Self::Stop,
         }
     }
 }
@@ -111,7 +91,7 @@ mod tests {
     use super::*;
 
     fn storage(source: object_store::Error) -> PipelineError {
-        let source = Box::new(DeltaTableError::ObjectStore { source });
+        let source = Box::new(source);
         PipelineError::Table(TableError::Storage { doing: "open", uri: "s3://lake/users".into(), source })
     }
 
@@ -135,12 +115,14 @@ mod tests {
         let deleted = ConsumeError::TopicDeleted { topic: "t".into() };
         assert_eq!(Policy::of(&deleted.into()), Policy::TryLater);
         assert_eq!(Policy::of(&TableError::NoKey.into()), Policy::Stop);
+        let lacking = TableError::UnknownValue { column: "text".into() };
+        assert_eq!(Policy::of(&lacking.into()), Policy::TryLater);
         assert_eq!(Policy::of(&PipelineError::Internal("its task panicked".into())), Policy::Stop);
     }
 
     #[test]
     fn only_what_passes_by_itself_keeps_the_table_running() {
-        let transient = [Policy::TryAtOnce, Policy::TryAgain, Policy::TryLater, Policy::Stop].map(Policy::is_transient);
-        assert_eq!(transient, [true, true, false, false]);
+        let transient = [Policy::TryAgain, Policy::TryLater, Policy::Stop].map(Policy::is_transient);
+        assert_eq!(transient, [true, false, false]);
     }
 }

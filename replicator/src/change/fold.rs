@@ -35,16 +35,9 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An empty fold of rows of `schema` (the table's), identified by the columns `key`.
-    pub fn new(schema: SchemaRef, key: Vec<usize>) -> Result<Self, ArrowError> {
-        Self::seeded(schema, key, 0)
-    }
-
-    /// The same with a seed for the hashes of its keys, see [`KeyEncoder::with_seed`].
-    pub fn seeded(schema: SchemaRef, key: Vec<usize>, seed: u64) -> Result<Self, ArrowError> {
-        let types = key.iter().map(|&column| schema.field(column).data_type().clone());
-        let encoder = KeyEncoder::new(types)?.with_seed(seed);
-        Ok(Self {
+    /// An empty fold of rows of `schema` (the table's), identified by the columns `key`, which `encoder` hashes.
+    pub fn new(schema: SchemaRef, key: Vec<usize>, encoder: KeyEncoder) -> Self {
+        Self {
             schema,
             key,
             encoder,
@@ -53,7 +46,7 @@ impl Fold {
             truncated: false,
             moved: None,
             counts: OpCounts::default(),
-        })
+        }
     }
 
     /// [`Fold::take`] would take nothing.

@@ -48,8 +48,12 @@ fn line_before(lines: &[Line], at: usize) -> Option<&Line> {
     lines[..at].iter().rev().find(|line| line.0 != READ)
 }
 
+fn new_fold() -> Fold {
+    Fold::new(schema(), vec![0], KeyEncoder::new([DataType::Int64]).unwrap())
+}
+
 fn fold(lines: &[Line]) -> Folded {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(lines, true), |_| Verdict::Apply).unwrap();
     fold.take().unwrap()
 }
@@ -70,7 +74,7 @@ fn the_last_event_of_a_key_wins_and_rows_come_sorted() {
         (Op::Create, 2, Some("b")),
         (Op::Delete, 2, None),
     ];
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&lines, false), |_| Verdict::Apply).unwrap();
     let folded = fold.take().unwrap();
     assert_eq!(texts(&folded, &[]), [(1, Some("a".into())), (3, Some("cc".into()))]);
@@ -91,7 +95,7 @@ fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
 
 #[test]
 fn a_value_that_nobody_has_is_lacking_until_its_row_is_deleted() {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&[(Op::Create, 1, Some("long")), (Op::Update, 1, None)], false), |_| Verdict::Apply).unwrap();
     assert_eq!(fold.stored_keys(), []);
     fold.push(&batch(&[(Op::Update, 2, None), (Op::Update, 2, None)], false), |_| Verdict::Apply).unwrap();
@@ -113,7 +117,7 @@ fn a_key_change_takes_unchanged_values_from_the_row_of_the_old_key() {
 
 /// Takes after `first`, then folds `second`, a line of a later batch, and takes again.
 fn fold_apart(first: &[Line], second: &[(Line, bool)]) -> [Folded; 2] {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(first, true), |_| Verdict::Apply).unwrap();
     let taken = fold.take().unwrap();
     for (line, moved_key) in second {
@@ -139,7 +143,7 @@ fn the_first_half_of_a_key_change_stays_until_the_second_comes_and_its_row_is_co
 
 #[test]
 fn a_first_half_alone_is_nothing_to_take() {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&[(Op::Delete, 1, None)], true), |_| Verdict::Apply).unwrap();
     assert!(fold.is_empty() && fold.awaits_new_key());
     assert!(fold.take().unwrap().is_empty());
@@ -173,7 +177,7 @@ fn a_truncate_forgets_what_came_before_it() {
 #[test]
 fn another_snapshot_starts_over_before_its_first_row() {
     let lines = [(READ, 1, Some("a")), (READ, 2, Some("b")), (READ, 2, Some("b")), (READ, 3, Some("c"))];
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     let second = |event: &Event| if event.offset == 2 { Verdict::StartOver } else { Verdict::Apply };
     fold.push(&batch(&lines, false), second).unwrap();
     let folded = fold.take().unwrap();
@@ -184,7 +188,7 @@ fn another_snapshot_starts_over_before_its_first_row() {
 
 #[test]
 fn refused_events_leave_no_trace() {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     let first = |event: &Event| if event.offset == 0 { Verdict::Apply } else { Verdict::Skip };
     fold.push(&batch(&[(Op::Create, 1, Some("a")), (Op::Delete, 1, None)], false), first).unwrap();
     assert_eq!(texts(&fold.take().unwrap(), &[]), [(1, Some("a".into()))]);
@@ -196,7 +200,7 @@ fn rows_folded_before_a_column_appeared_have_null_in_it() {
     let mut fields = schema().fields().to_vec();
     fields.push(Arc::new(Field::new("new", DataType::Int64, true)));
     let wider: SchemaRef = Arc::new(Schema::new(fields));
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&[(Op::Create, 1, Some("a"))], false), |_| Verdict::Apply).unwrap();
     fold.widen(&wider).unwrap();
     fold.push(&batch(&[(Op::Create, 2, Some("b"))], false), |_| Verdict::Apply).unwrap();

@@ -36,7 +36,7 @@ impl Backoff {
             return Err(error);
         }
         report.retrying(policy, &describe(&error));
-        Ok(if policy == Policy::TryAtOnce { Duration::ZERO } else { self.next() })
+        Ok(self.next())
     }
 }
 

@@ -102,7 +102,7 @@ impl Buffer {
         let arrow = columns.arrow();
         let fold = match &mut self.fold {
             Some(fold) => fold,
-            none => none.insert(Fold::new(Arc::clone(arrow), columns.key().to_vec())?),
+            none => none.insert(Fold::new(Arc::clone(arrow), columns.key().to_vec(), columns.key_encoder()?)),
         };
         fold.widen(arrow)?;
         let progress = self.progress.entry(partition).or_default();

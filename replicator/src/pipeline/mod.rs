@@ -85,7 +85,7 @@ impl Pipeline {
         let (share, steps) = (subscription.share, decoding::start(subscription.deliveries, decoder, report.clone()));
         report.watch_memory(share.clone());
         if let Some(table) = &opened {
-            report.opened(table.version(), table.rows() as u64, &progress);
+            report.opened(table.version(), table.rows(), &progress);
         }
         let limits = CommitLimits { bytes: limits.bytes.min(LARGEST_COMMIT), ..limits };
         Writer::new(spec, consumer, limits, report, stop, share, opened, progress).run(steps).await

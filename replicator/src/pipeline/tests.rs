@@ -120,7 +120,7 @@ impl Station {
 
 fn spec(directory: &TempDir) -> TableSpec {
     let url = Url::from_directory_path(directory.path()).unwrap();
-    TableSpec { url, options: HashMap::new(), topic: "t".into(), partition_by: vec![] }
+    TableSpec::new(url, "t")
 }
 
 fn batch(first: i64, warning: &str, lines: &[Line]) -> ChangeBatch {
@@ -151,7 +151,7 @@ fn batch(first: i64, warning: &str, lines: &[Line]) -> ChangeBatch {
 /// Rows of the table, and how far its log says that the topic was applied.
 async fn table(directory: &TempDir) -> (u64, Progress) {
     let table = KeyedTable::open(&spec(directory)).await.unwrap().expect("there is no table");
-    (table.rows() as u64, table.progress().get(&0).copied().unwrap_or_default())
+    (table.rows(), table.progress().get(&0).copied().unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread")]

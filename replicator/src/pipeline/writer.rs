@@ -19,6 +19,8 @@ use crate::table::{Committed, KeyedTable, TableError, TableSpec};
 
 /// How long a running commit may go on after the table was told to stop.
 const COMMIT_GRACE: Duration = Duration::from_secs(15);
+/// How often it is told what the table weighs.
+const STATS_INTERVAL: Duration = Duration::from_secs(15);
 
 pub(super) struct Writer {
     spec: TableSpec,
@@ -38,6 +40,8 @@ pub(super) struct Writer {
     failure: Option<PipelineError>,
     /// When it was told to stop.
     stopped: Option<Instant>,
+    /// When the table was last weighed for the metrics.
+    weighed: Option<Instant>,
 }
 
 impl Writer {
@@ -52,13 +56,27 @@ impl Writer {
         table: Option<KeyedTable>,
         progress: PartitionProgress,
     ) -> Self {
-        let buffer = Buffer::new(progress);
-        let (pending, retry, lack, failure, stopped) = (None, None, None, None, None);
-        Self { spec, consumer, limits, report, stop, share, table, buffer, pending, retry, lack, failure, stopped }
+        Self {
+            spec,
+            consumer,
+            limits,
+            report,
+            stop,
+            share,
+            table,
+            buffer: Buffer::new(progress),
+            pending: None,
+            retry: None,
+            lack: None,
+            failure: None,
+            stopped: None,
+            weighed: None,
+        }
     }
 
     /// Writes until told to stop, with one last commit, or until something ends it.
     pub(super) async fn run(mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), PipelineError> {
+        self.tell_stats();
         loop {
             match commit_due(&self.limits, &self.facts(), Instant::now()) {
                 Decision::Commit(why) => {
@@ -235,7 +253,6 @@ impl Writer {
         self.buffer.committed(&pending.progress);
         let report = CommitReport {
             committed,
-            stages: &[],
             counts: pending.folded.counts,
             progress: &pending.progress,
             snapshot_completed: pending.times.snapshot_completed,
@@ -245,8 +262,22 @@ impl Writer {
             why: why.name(),
         };
         self.report.committed(&report, jiff::Timestamp::now());
+        self.tell_stats();
         let offsets = pending.progress.iter().map(|(partition, progress)| (*partition, progress.next_offset));
         self.consumer.commit_group_offsets(&self.spec.topic, offsets.collect());
+    }
+}
+
+impl Writer {
+    /// Tells what the table weighs, now and then: it takes a look at every file.
+    fn tell_stats(&mut self) {
+        let now = Instant::now();
+        if let Some(table) = &self.table
+            && self.weighed.is_none_or(|weighed| now - weighed >= STATS_INTERVAL)
+        {
+            self.weighed = Some(now);
+            self.report.stats(&table.stats());
+        }
     }
 }
 
@@ -255,13 +286,8 @@ async fn lacks_value(table: &KeyedTable, wanted: &[[KeyHash; 2]]) -> Result<bool
     if wanted.is_empty() {
         return Ok(false);
     }
-    let found = has_rows(table, wanted.as_flattened()).await?;
+    let found = table.has_rows(wanted.as_flattened().to_vec()).await?;
     Ok(found.chunks_exact(2).any(|pair| !pair[0] && !pair[1]))
-}
-
-/// Which of the keys have a row.
-async fn has_rows(table: &KeyedTable, keys: &[KeyHash]) -> Result<Vec<bool>, TableError> {
-    std::future::ready(Ok(keys.iter().map(|key| table.has_row(*key)).collect())).await
 }
 
 /// Lets work go on for a while after the table was told to stop; `None` when it was not done then.

@@ -10,11 +10,11 @@ use tributary_crds::TablePhase as Phase;
 
 use super::metrics::Metrics;
 use super::state::{CommitReport, Knowledge, TableState};
-use super::stats::TableStats;
 use super::summary::Summary;
 use crate::change::PartitionProgress;
 use crate::consume::{Budget, PartitionRange, Share};
 use crate::policy::Policy;
+use crate::table::TableStats;
 
 /// Seconds between two progress lines of one snapshot.
 const PROGRESS_INTERVAL: i64 = 60;
@@ -170,10 +170,6 @@ impl TableHandle {
         let mut entry = self.entry();
         self.metrics().erred(entry.knowledge.name(), policy);
         lock(&self.board.shared.summary).retried();
-        if policy == Policy::TryAtOnce {
-            debug!(table = entry.knowledge.name(), "trying again at once: {why}");
-            return;
-        }
         warn!(table = entry.knowledge.name(), "retrying: {why}");
         entry.knowledge.stands(Phase::Retrying, why);
     }
@@ -258,7 +254,7 @@ mod tests {
 
     use super::*;
     use crate::change::{OpCounts, Progress};
-    use crate::table::Committed;
+    use crate::table::{Committed, Stages};
 
     fn now() -> Timestamp {
         Timestamp::from_second(1000).unwrap()
@@ -270,10 +266,18 @@ mod tests {
         users.assigned(&PartitionProgress::new(), &[PartitionRange { partition: 0, next: 0, end: 10 }]);
         users.received(7, 700);
         let progress = PartitionProgress::from([(0, Progress { next_offset: 7, ..Progress::default() })]);
+        let stages = Stages { write: Duration::from_millis(30), ..Stages::default() };
         users.committed(
             &CommitReport {
-                committed: &Committed { version: 2, rows: 5, files: 1, files_written: 2, bytes_written: 900 },
-                stages: &[("locate", Duration::from_millis(10)), ("write", Duration::from_millis(30))],
+                committed: &Committed {
+                    version: 2,
+                    rows: 5,
+                    files: 1,
+                    files_written: 2,
+                    bytes_written: 900,
+                    conflicts: 1,
+                    stages,
+                },
                 counts: OpCounts { reads: 4, updates: 3, ..OpCounts::default() },
                 progress: &progress,
                 snapshot_completed: true,
@@ -285,8 +289,9 @@ mod tests {
             now(),
         );
         users.skipped(2);
-        users.retrying(Policy::TryAtOnce, "another writer was faster");
-        users.stats(&TableStats { files: 3, small_files: 2, index_bytes_disk: 70, ..TableStats::default() });
+        users.retrying(Policy::TryAgain, "S3 answers 503");
+        users.goes_on();
+        users.stats(&TableStats { files: 3, small_files: 2, index_bytes: 70, ..TableStats::default() });
         let share = board.shared.budget.share();
         let held = share.hold(17);
         users.watch_memory(share);
@@ -344,7 +349,7 @@ mod tests {
             r#"tributary_held_bytes{table="public.users"} 17"#,
             r#"tributary_files{table="public.users"} 3"#,
             r#"tributary_small_files{table="public.users"} 2"#,
-            r#"tributary_index_disk_bytes{table="public.users"} 70"#,
+            r#"tributary_index_bytes{table="public.users"} 70"#,
             "process_resident_memory_bytes ",
             "tributary_buffered_bytes_limit 256",
             "tributary_build_info{version=",

@@ -14,9 +14,10 @@ use tributary_crds::TablePhase;
 
 use super::process::ProcessMetrics;
 use super::state::{CommitReport, TableState};
-use super::stats::{StatsMetrics, TableStats};
+use super::stats::StatsMetrics;
 use crate::consume::Budget;
 use crate::policy::Policy;
+use crate::table::{Stages, TableStats};
 
 pub(super) type Label = [(&'static str, String); 1];
 type Labels = [(&'static str, String); 2];
@@ -31,7 +32,7 @@ const SECONDS: [f64; 16] =
 
 const COMMIT_DURATION: &str = "Time from the first byte written to the commit's answer";
 const STAGES: &str = "Time that commits spent in each of their stages";
-const ERRORS: &str = "Errors, by what becomes of the table: try-at-once, try-again, try-later, stop";
+const ERRORS: &str = "Errors, by what becomes of the table: try-again, try-later, stop";
 const SKIPPED: &str = "Events that were delivered again and left out because the table had them";
 const FRESHNESS: &str =
     "Age of the oldest change of each commit, since its commit at the source, when it is readable in Delta";
@@ -82,7 +83,7 @@ impl Metrics {
             events: add(r, "events", "Events applied to the Delta table, by operation", Family::default()),
             commits: add(r, "commits", "Delta commits", Family::default()),
             retries: add(r, "retries", "Attempts that did not succeed and were repeated", Family::default()),
-            conflicts: add(r, "conflicts", "Commits that another writer was faster than", Family::default()),
+            conflicts: add(r, "conflicts", "Commits of others that came before ours", Family::default()),
             errors: add(r, "errors", ERRORS, Family::default()),
             restarts: add(r, "restarts", "How often the table was started again", Family::default()),
             internal_errors: add(r, "internal_errors", "Faults of this program, such as panics", Family::default()),
@@ -119,9 +120,6 @@ impl Metrics {
         self.errors.get_or_create(&[("table", table.to_owned()), ("policy", policy.name().to_owned())]).inc();
         if policy.is_transient() {
             self.retries.get_or_create(&label(table)).inc();
-        }
-        if policy == Policy::TryAtOnce {
-            self.conflicts.get_or_create(&label(table)).inc();
         }
     }
 
@@ -161,12 +159,14 @@ impl Metrics {
         for (op, count) in by_op {
             self.events.get_or_create(&[("table", table.to_owned()), ("op", op.to_owned())]).inc_by(count);
         }
-        for (stage, duration) in report.stages {
-            let labels = [("table", table.to_owned()), ("stage", (*stage).to_owned())];
+        let Stages { locate, read, write, put } = report.committed.stages;
+        for (stage, duration) in [("locate", locate), ("read", read), ("write", write), ("put", put)] {
+            let labels = [("table", table.to_owned()), ("stage", stage.to_owned())];
             self.commit_stages.get_or_create(&labels).inc_by(duration.as_secs_f64());
         }
         let label = label(table);
         self.commits.get_or_create(&label).inc();
+        self.conflicts.get_or_create(&label).inc_by(u64::from(report.committed.conflicts));
         self.last_commit.get_or_create(&label).set(now_ms as f64 / 1000.0);
         self.commit_duration.get_or_create(&label).observe(report.duration.as_secs_f64());
         if let Some(oldest) = report.oldest_change_ts_ms {

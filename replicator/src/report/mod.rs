@@ -20,5 +20,4 @@ pub use log::{LogFormat, start_logging};
 pub use resource::{ResourceName, ResourceNameError, report_to};
 pub use restart::{RestartError, Restarts, restart};
 pub use state::{CommitReport, TableState};
-pub use stats::TableStats;
 pub use status::{StatusError, fetch, render};

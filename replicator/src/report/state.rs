@@ -57,8 +57,6 @@ pub struct TableState {
 pub struct CommitReport<'a> {
     /// What the table says.
     pub committed: &'a Committed,
-    /// How long each stage of it took.
-    pub stages: &'a [(&'static str, Duration)],
     /// Applied events by operation.
     pub counts: OpCounts,
     /// How far each partition was applied.
@@ -123,7 +121,7 @@ impl Knowledge {
     }
 
     pub(super) fn committed(&mut self, report: &CommitReport<'_>, now: Timestamp) {
-        self.opened(report.committed.version, report.committed.rows as u64);
+        self.opened(report.committed.version, report.committed.rows);
         self.state.commits += 1;
         self.state.last_commit = Some(now);
         let snapshot = self.snapshot;

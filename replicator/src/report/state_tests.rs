@@ -27,7 +27,6 @@ fn committed() -> &'static Committed {
 fn commit(progress: &PartitionProgress, newest_second: i64) -> CommitReport<'_> {
     CommitReport {
         committed: committed(),
-        stages: &[],
         counts: OpCounts { updates: 1, ..OpCounts::default() },
         progress,
         snapshot_completed: false,
