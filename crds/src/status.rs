@@ -63,9 +63,10 @@ pub struct TableStatus {
 }
 
 /// What is happening to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TablePhase {
     /// Something it needs is not there yet, such as its topic; it goes on by itself.
+    #[default]
     Waiting,
     /// The rows that the source already had are being copied.
     Snapshotting,
@@ -75,4 +76,11 @@ pub enum TablePhase {
     Retrying,
     /// It failed and needs somebody; the other tables go on.
     Stopped,
+}
+
+impl TablePhase {
+    /// The table makes progress or has nothing to do.
+    pub fn works(self) -> bool {
+        matches!(self, Self::Snapshotting | Self::Streaming)
+    }
 }

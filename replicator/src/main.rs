@@ -1,4 +1,4 @@
-//! The `replicator` command: run, check, status.
+//! The `replicator` command: run, check, status, restart.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +32,14 @@ enum Action {
     /// Shows the tables of a running replicator.
     Status {
         /// Where it answers.
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: Url,
+    },
+    /// Starts one table of a running replicator again, while the others go on: after what stopped it was cured.
+    Restart {
+        /// The table as schema.table.
+        table: String,
+        /// Where the replicator answers.
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         url: Url,
     },
@@ -78,9 +86,10 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
     match action {
         Action::Run(Run { document, status_of }) => {
             let secrets = Secrets::new(document.secrets.as_deref());
-            runtime.block_on(run(&document.file, &secrets, document.shard, status_of))?;
+            let ended = runtime.block_on(run(&document.file, &secrets, document.shard, status_of));
             // What was abandoned must not keep the process.
             runtime.shutdown_background();
+            ended?;
             Ok(ExitCode::SUCCESS)
         }
         Action::Check(document) => {
@@ -91,6 +100,11 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
             }
             let usable = !lines.iter().any(check::CheckLine::is_problem);
             Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Action::Restart { table, url } => {
+            runtime.block_on(report::restart(&url, &table))?;
+            println!("{table} is started again; `replicator status` shows how it goes");
+            Ok(ExitCode::SUCCESS)
         }
         Action::Status { url } => {
             let tables = runtime.block_on(report::fetch(&url))?;

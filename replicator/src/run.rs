@@ -1,31 +1,31 @@
 //! `replicator run`: every table of this shard in a task of its own, until the process is told to stop.
 
-use std::collections::HashMap;
+mod table;
+
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tributary_crds::{CdcReplication, TableSpec};
 
-use crate::consume::{Budget, ConsumeError, Consumer, Heartbeat};
-use crate::decode::{Decoder, RegistryClient, RegistryError};
-use crate::pipeline::{CommitLimits, Pipeline};
-use crate::report::{Board, ListenError, ResourceName, TableHandle, describe, listen, report_to, serve};
-use crate::settings::{self, EventFormat, Secrets, Settings, SettingsError, Shard, TableSettings};
+use self::table::{Shared, Source, decoder};
+use crate::consume::{Budget, ConsumeError, Consumer};
+use crate::decode::RegistryError;
+use crate::report::{Board, ListenError, ResourceName, Restarts, describe, listen, report_to, serve};
+use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
+use crate::supervise::Supervisor;
 
 /// From the first signal to the end; Kubernetes and the README promise 20 seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(18);
 /// How often a Secret that is not there is looked for.
 const SECRET_INTERVAL: Duration = Duration::from_secs(2);
-/// How often the ends of the topics are compared with what was applied.
-const LAG_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is logged what was committed.
+const SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Why the replicator cannot start.
+/// Why the replicator cannot start, or ends.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The document, or what it refers to, cannot be used.
@@ -43,6 +43,18 @@ pub enum RunError {
     /// The operating system gives us no signals.
     #[error("cannot listen for SIGTERM and SIGINT")]
     Signals(#[source] std::io::Error),
+    /// Nothing is read from Kafka any more.
+    #[error(
+        "internal error: a thread of the Kafka client has ended, so nothing can be read any more; nothing was lost. Start \
+         the process again (Kubernetes does), and report this with the log"
+    )]
+    KafkaThread,
+    /// Nobody watches over the tables any more.
+    #[error(
+        "internal error: the supervisor of the tables has ended; nothing was lost. Start the process again (Kubernetes \
+         does), and report this with the log"
+    )]
+    Supervisor,
 }
 
 /// Replicates the resource in the file `path` until SIGTERM or SIGINT. Tables that fail stop alone and are named in
@@ -54,7 +66,7 @@ pub async fn run(
     status_of: Option<ResourceName>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
-    let resource = settings::read(path)?;
+    let resource = Arc::new(settings::read(path)?);
     let http = settings::http_address(&resource);
     let budget = Budget::new(settings::memory(&resource));
     let board = Board::new(budget.clone());
@@ -63,26 +75,38 @@ pub async fn run(
         board
             .table(&table.name, &format!("{}/{}", resource.spec.destination.uri.trim_end_matches('/'), table.target()));
     }
+    let (restarts, asked) = Restarts::new(own_tables(&resource, shard).map(|table| table.name.clone()));
     let stop = CancellationToken::new();
     let listener = listen(http, "replicator.httpPort").await?;
     if let Some(resource) = status_of {
-        tokio::spawn(report_to(resource, shard, board.clone(), stop.clone()));
+        tokio::spawn(report_to(resource, shard, board.clone(), restarts.clone(), stop.clone()));
     }
-    let served = tokio::spawn(serve(listener, board.clone(), stop.clone().cancelled_owned()));
+    let served = tokio::spawn(serve(listener, board.clone(), restarts, stop.clone().cancelled_owned()));
+    tokio::spawn(summarise(board.clone()));
 
     let settings = tokio::select! {
         settings = resolve(&resource, secrets, shard, &board) => settings?,
         () = signals.next() => return Ok(()),
     };
     let consumer = Consumer::start(&settings.kafka, budget)?;
-    let mut tables = start(&settings, &consumer, &board, &stop)?;
-    info!(tables = tables.len(), %http, "replicating");
+    let source = Source { resource, secrets: secrets.clone(), shard };
+    let count = if settings.suspended { 0 } else { settings.tables.len() };
+    let supervisor = supervise(source, settings, &consumer, &board, &stop)?;
+    let mut tables = tokio::spawn(supervisor.run(asked));
+    info!(tables = count, %http, "replicating");
 
-    signals.next().await;
-    info!("stopping: running commits may finish; a second signal stops at once");
+    let ended_by = tokio::select! {
+        () = signals.next() => Ok(()),
+        () = consumer.ended() => Err(RunError::KafkaThread),
+        // It watches until it is told to stop, so this is a panic of its own.
+        _ = &mut tables => Err(RunError::Supervisor),
+    };
+    info!("stopping: what is buffered is committed; a second signal stops at once");
     stop.cancel();
     let ended = async {
-        while tables.join_next().await.is_some() {}
+        if !tables.is_finished() {
+            let _ = (&mut tables).await;
+        }
         consumer.stop().await;
     };
     tokio::select! {
@@ -91,7 +115,8 @@ pub async fn run(
         () = signals.next() => warn!("stopping at once"),
     }
     served.abort();
-    Ok(())
+    board.summarise();
+    ended_by
 }
 
 /// The tables of this shard; none while the resource is suspended.
@@ -119,65 +144,35 @@ async fn resolve(
 }
 
 /// Starts every table of this shard. A suspended resource has none.
-fn start(
-    settings: &Settings,
+fn supervise(
+    source: Source,
+    settings: Settings,
     consumer: &Consumer,
     board: &Board,
     stop: &CancellationToken,
-) -> Result<JoinSet<()>, RunError> {
+) -> Result<Supervisor, RegistryError> {
     let heartbeats = consumer.heartbeats(&settings.heartbeat_topic);
-    let mut tables = JoinSet::new();
+    let mut supervisor = Supervisor::new(stop.clone());
     if settings.suspended {
         info!("spec.suspend is true: nothing is replicated");
-        return Ok(tables);
+        return Ok(supervisor);
     }
-    for table in &settings.tables {
+    // What the registry's client refuses would stop every table.
+    decoder(&settings.format)?;
+    let shared = Shared { source, settings: Arc::new(settings), consumer: consumer.clone(), heartbeats };
+    for table in &shared.settings.tables {
         let report = board.table(&table.name, table.url.as_str());
-        tokio::spawn(watch_lag(consumer.clone(), heartbeats.clone(), table.topic.clone(), report.clone()));
-        tables.spawn(pipeline(settings, table, consumer, report, stop)?.run());
+        supervisor.add(&table.name, report.clone(), shared.clone().start(table.name.clone(), report));
     }
-    Ok(tables)
+    Ok(supervisor)
 }
 
-fn pipeline(
-    settings: &Settings,
-    table: &TableSettings,
-    consumer: &Consumer,
-    report: TableHandle,
-    stop: &CancellationToken,
-) -> Result<Pipeline, RegistryError> {
-    let decoder = match &settings.format {
-        EventFormat::Json => Decoder::json(),
-        EventFormat::Avro(registry) => Decoder::avro(RegistryClient::new(registry.clone())?),
-    };
-    Ok(Pipeline {
-        spec: settings.table_spec(table),
-        consumer: consumer.clone(),
-        decoder,
-        limits: CommitLimits { interval: settings.commit_interval, bytes: settings.commit_size },
-        report,
-        stop: stop.clone(),
-    })
-}
-
-/// Tells the table's report, once a second, where its topic ends and how far the connector is.
-async fn watch_lag(
-    consumer: Consumer,
-    heartbeats: watch::Receiver<Option<Heartbeat>>,
-    topic: String,
-    report: TableHandle,
-) {
-    let mut tick = tokio::time::interval(LAG_INTERVAL);
+/// Logs once a minute what was committed.
+async fn summarise(board: Board) {
+    let mut tick = tokio::time::interval(SUMMARY_INTERVAL);
     loop {
         tick.tick().await;
-        // Taken before the ends, which must not be older than it.
-        let heartbeat = *heartbeats.borrow();
-        let ends: HashMap<i32, i64> =
-            (0..).map_while(|partition| Some((partition, consumer.end_offset(&topic, partition)?))).collect();
-        report.ends(ends, Timestamp::now());
-        if let Some(heartbeat) = heartbeat {
-            report.heartbeat(heartbeat.ts_ms);
-        }
+        board.summarise();
     }
 }
 

@@ -61,7 +61,7 @@ impl Watch<'_> {
             anyhow::bail!("the connector {} failed:\n{trace}", self.connector);
         }
         let answer = self.replicator.tables().await.context("the replicator does not answer")?;
-        if let Some(table) = answer.iter().find(|table| table.phase == "Failed") {
+        if let Some(table) = answer.iter().find(|table| table.phase == "Stopped") {
             let message = table.message.as_deref().unwrap_or("no message");
             anyhow::bail!("the table {} stopped: {message}\n{}", table.name, self.replicator.log_end());
         }

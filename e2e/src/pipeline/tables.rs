@@ -41,5 +41,5 @@ pub enum Phase {
     /// A commit did not succeed and is tried again.
     Retrying,
     /// It stopped and needs somebody.
-    Failed,
+    Stopped,
 }

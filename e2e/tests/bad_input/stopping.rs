@@ -24,7 +24,7 @@ async fn running_bench(format: EventFormat) -> Bench {
 async fn until_failed(bench: &Bench, table: &str, words: &[&str]) {
     let says = |view: &TableView| {
         let message = view.message.as_deref().unwrap_or_default();
-        view.name == table && view.phase == Phase::Failed && words.iter().all(|words| message.contains(words))
+        view.name == table && view.phase == Phase::Stopped && words.iter().all(|words| message.contains(words))
     };
     let failed = |tables: &[TableView]| tables.iter().any(says);
     bench.pipeline.wait_until(&format!("{table} stops with {words:?}"), failed).await.unwrap();
@@ -36,7 +36,7 @@ async fn assert_the_others_go_on(bench: &Bench) {
     bench.sql("UPDATE orders SET quantity = quantity + 1; UPDATE products SET stock = stock + 1").await;
     bench.until_equal(&[ORDERS, PRODUCTS]).await;
     let (ready, text) = bench.pipeline.ready().await.unwrap();
-    assert!(!ready && text.starts_with("public.users: Failed: ") && text.lines().count() == 1, "{text}");
+    assert!(!ready && text.starts_with("public.users: Stopped: ") && text.lines().count() == 1, "{text}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn a_second_writer_is_refused_and_says_so_while_the_first_goes_on() {
     let second = bench.pipeline.second_replicator("3s").unwrap();
     let refused = |table: &TableView| {
         let message = table.message.as_deref().unwrap_or_default();
-        table.phase == Phase::Failed && message.contains("another replicator writes the Delta table at s3://")
+        table.phase == Phase::Stopped && message.contains("another replicator writes the Delta table at s3://")
     };
     let all_refused = async || second.tables().await.is_ok_and(|tables| tables.iter().all(refused));
     bench.pipeline.wait("the second writer is refused", all_refused).await.unwrap();

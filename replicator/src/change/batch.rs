@@ -46,9 +46,14 @@ pub struct Event {
     pub position: Option<Position>,
     /// `source.ts_ms`: commit time at the source, milliseconds since the epoch (for snapshot rows the time of reading).
     pub source_ts_ms: i64,
+    /// Kafka's timestamp of the message, milliseconds since the epoch, if it has one.
+    pub message_ts_ms: Option<i64>,
     /// This delete is the first half of a key change; the create that follows may carry TOAST placeholders for values
     /// of this row.
     pub moves_key: bool,
+    /// This create is the second half of a key change: what it leaves out is a value of the row that the first half
+    /// removed.
+    pub moved_key: bool,
 }
 
 /// Debezium's `op`.

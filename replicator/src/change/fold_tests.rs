@@ -24,12 +24,16 @@ fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
     let texts = lines.iter().map(|line| line.2).collect::<StringArray>();
     let upsert = |op: Op| matches!(op, Op::Create | Op::Update);
     let unchanged = lines.iter().map(|line| upsert(line.0) && line.2.is_none()).collect::<BooleanBuffer>();
+    // A create right behind a delete is the second half of a key change.
+    let second_half = |at: usize| line_before(lines, at).is_some_and(|line| line.0 == Op::Delete);
     let event = |(offset, line): (usize, &Line)| Event {
         offset: offset as i64,
         op: line.0,
         position: Some(Position { commit_lsn: 1, lsn: offset as u64 }),
         source_ts_ms: 0,
+        message_ts_ms: None,
         moves_key: moves_key && line.0 == Op::Delete,
+        moved_key: moves_key && line.0 == Op::Create && second_half(offset),
     };
     ChangeBatch {
         schema: Arc::new(RowSchema { arrow: schema(), key: vec![0], warnings: vec![] }),
@@ -37,6 +41,11 @@ fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
         events: lines.iter().enumerate().map(event).collect(),
         unchanged: vec![None, Some(unchanged)],
     }
+}
+
+/// The line before, rows of a snapshot left out.
+fn line_before(lines: &[Line], at: usize) -> Option<&Line> {
+    lines[..at].iter().rev().find(|line| line.0 != READ)
 }
 
 fn new_fold() -> Fold {
@@ -58,13 +67,16 @@ fn texts(folded: &Folded, stored: &[(usize, ArrayRef)]) -> Vec<(i64, Option<Stri
 
 #[test]
 fn the_last_event_of_a_key_wins_and_rows_come_sorted() {
-    let folded = fold(&[
+    let lines = [
         (READ, 3, Some("c")),
         (Op::Create, 1, Some("a")),
         (Op::Update, 3, Some("cc")),
         (Op::Create, 2, Some("b")),
         (Op::Delete, 2, None),
-    ]);
+    ];
+    let mut fold = new_fold();
+    fold.push(&batch(&lines, false), |_| Verdict::Apply).unwrap();
+    let folded = fold.take().unwrap();
     assert_eq!(texts(&folded, &[]), [(1, Some("a".into())), (3, Some("cc".into()))]);
     assert_eq!(folded.deleted().len(), 1);
     assert_eq!(folded.counts, OpCounts { reads: 1, creates: 2, updates: 1, deletes: 1, truncates: 0 });
@@ -85,12 +97,11 @@ fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
 fn a_value_that_nobody_has_is_lacking_until_its_row_is_deleted() {
     let mut fold = new_fold();
     fold.push(&batch(&[(Op::Create, 1, Some("long")), (Op::Update, 1, None)], false), |_| Verdict::Apply).unwrap();
-    assert!(!fold.lacks_value(|_| false));
-    fold.push(&batch(&[(Op::Update, 2, None)], false), |_| Verdict::Apply).unwrap();
-    assert!(fold.lacks_value(|_| false));
-    assert!(!fold.lacks_value(|_| true), "the table has the row");
+    assert_eq!(fold.stored_keys(), []);
+    fold.push(&batch(&[(Op::Update, 2, None), (Op::Update, 2, None)], false), |_| Verdict::Apply).unwrap();
+    assert_eq!(fold.stored_keys().len(), 1);
     fold.push(&batch(&[(Op::Delete, 2, None)], false), |_| Verdict::Apply).unwrap();
-    assert!(!fold.lacks_value(|_| false));
+    assert_eq!(fold.stored_keys(), []);
 }
 
 #[test]
@@ -102,6 +113,58 @@ fn a_key_change_takes_unchanged_values_from_the_row_of_the_old_key() {
     let wanted = folded.stored_values();
     assert_eq!(folded.deleted().next(), Some(wanted[0].key), "the old row has the value");
     assert_eq!(folded.upserted().next(), Some(wanted[0].or), "or else the new one, when this is a replay");
+}
+
+/// Takes after `first`, then folds `second`, a line of a later batch, and takes again.
+fn fold_apart(first: &[Line], second: &[(Line, bool)]) -> [Folded; 2] {
+    let mut fold = new_fold();
+    fold.push(&batch(first, true), |_| Verdict::Apply).unwrap();
+    let taken = fold.take().unwrap();
+    for (line, moved_key) in second {
+        let mut batch = batch(&[*line], true);
+        batch.events[0].moved_key = *moved_key;
+        fold.push(&batch, |_| Verdict::Apply).unwrap();
+    }
+    [taken, fold.take().unwrap()]
+}
+
+#[test]
+fn the_first_half_of_a_key_change_stays_until_the_second_comes_and_its_row_is_committed_before() {
+    let first = [(Op::Create, 1, Some("long")), (Op::Create, 2, Some("b")), (Op::Delete, 1, None)];
+    let [before, after] = fold_apart(&first, &[((Op::Create, 7, None), true)]);
+    assert_eq!(texts(&before, &[]), [(1, Some("long".into())), (2, Some("b".into()))]);
+    assert_eq!(before.deleted().len(), 0);
+    assert_eq!(before.counts, OpCounts { creates: 2, ..OpCounts::default() });
+    let [old] = after.deleted().collect::<Vec<_>>()[..] else { panic!("the old key stays") };
+    assert_eq!(before.upserted().next(), Some(old));
+    assert_eq!(after.stored_values()[0].key, old, "the table has the value now");
+    assert_eq!(after.counts, OpCounts { creates: 1, deletes: 1, ..OpCounts::default() });
+}
+
+#[test]
+fn a_first_half_alone_is_nothing_to_take() {
+    let mut fold = new_fold();
+    fold.push(&batch(&[(Op::Delete, 1, None)], true), |_| Verdict::Apply).unwrap();
+    assert!(fold.is_empty() && fold.awaits_new_key());
+    assert!(fold.take().unwrap().is_empty());
+    assert!(fold.awaits_new_key());
+    fold.push(&batch(&[(Op::Update, 2, Some("b"))], true), |_| Verdict::Apply).unwrap();
+    assert!(!fold.awaits_new_key(), "something else came: the second half was left out of the topic");
+    assert_eq!(fold.take().unwrap().deleted().len(), 1);
+}
+
+#[test]
+fn only_the_second_half_takes_values_of_the_old_row_and_rows_of_a_snapshot_may_come_between() {
+    let between = [(Op::Create, 1, Some("long")), (Op::Delete, 1, None), (READ, 5, Some("e")), (Op::Create, 7, None)];
+    assert_eq!(texts(&fold(&between), &[]), [(5, Some("e".into())), (7, Some("long".into()))]);
+    let stranger = fold(&[(Op::Create, 1, Some("long")), (Op::Delete, 1, None), (Op::Update, 7, None)]);
+    assert_eq!(stranger.stored_values()[0].key, stranger.upserted().next().unwrap(), "its own row has the value");
+}
+
+#[test]
+fn a_first_half_that_comes_twice_keeps_the_buffered_row() {
+    let lines = [(Op::Update, 1, Some("x")), (Op::Delete, 1, None), (Op::Delete, 1, None), (Op::Create, 7, None)];
+    assert_eq!(texts(&fold(&lines), &[]), [(7, Some("x".into()))]);
 }
 
 #[test]

@@ -2,13 +2,17 @@
 
 mod batch;
 mod conform;
+mod counts;
 mod fold;
+mod folded;
 mod key;
 mod position;
 mod progress;
 
 pub use batch::{ChangeBatch, Event, Op, RowSchema};
-pub use fold::{Fold, Folded, OpCounts, StoredValue};
+pub use counts::OpCounts;
+pub use fold::Fold;
+pub use folded::{Folded, StoredValue};
 pub use key::{KeyEncoder, KeyHash, KeyMap};
 pub use position::Position;
 pub use progress::{PartitionProgress, Progress, SnapshotId, Verdict};

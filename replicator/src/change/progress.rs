@@ -90,7 +90,7 @@ impl Progress {
 
     /// Takes note of an event that is not skipped.
     pub fn advance(&mut self, event: &Event) {
-        self.next_offset = event.offset + 1;
+        (self.next_offset, self.message_ts_ms) = (event.offset + 1, event.message_ts_ms);
         if let Some(snapshot) = SnapshotId::of(event) {
             self.position = None;
             if self.snapshot.is_none_or(|applied| applied.lsn != snapshot.lsn) {
@@ -111,7 +111,15 @@ mod tests {
 
     fn event(offset: i64, op: Op, lsn: u64, ts: i64) -> Event {
         let position = Some(Position { commit_lsn: lsn / 10 * 10, lsn });
-        Event { offset, op, position, source_ts_ms: ts, moves_key: false }
+        Event {
+            offset,
+            op,
+            position,
+            source_ts_ms: ts,
+            message_ts_ms: Some(ts + 1),
+            moves_key: false,
+            moved_key: false,
+        }
     }
 
     fn after(events: &[Event]) -> Progress {
@@ -156,7 +164,7 @@ mod tests {
         let row = Event { position: None, ..event(6, Op::Read { last: false }, 0, 200) };
         let progress = after(&[streamed, row]);
         assert_eq!(progress.position, streamed.position);
-        assert_eq!(progress.next_offset, 7);
+        assert_eq!((progress.next_offset, progress.message_ts_ms), (7, Some(201)));
     }
 
     const READ: Op = Op::Read { last: false };

@@ -1,7 +1,7 @@
 //! Brokers, and the last messages of each topic.
 
 use super::{CheckLine, Finding, plural};
-use crate::consume::{Probe, RawBatch, Sample};
+use crate::consume::{ConsumeError, Probe, RawBatch, Sample};
 use crate::settings::{Settings, TableSettings};
 
 /// Messages that are looked at in each partition: the last ones may be tombstones, which say nothing.
@@ -56,6 +56,9 @@ fn look(settings: &Settings) -> Seen {
 fn topic(probe: &Probe, table: &TableSettings) -> Result<Vec<RawBatch>, Finding> {
     match probe.sample(&table.topic, SAMPLE) {
         Ok(Sample::Messages(messages)) => Ok(messages),
+        Ok(Sample::Several(partitions)) => {
+            Err(Finding::from_error(&ConsumeError::Partitions { topic: table.topic.as_str().into(), partitions }))
+        }
         Ok(Sample::Missing) => Err(Finding::warning(
             "is not there yet; it appears with the first row that the connector reads",
             "if it stays away, check that the connector runs and that the table has rows",

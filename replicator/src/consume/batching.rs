@@ -7,8 +7,6 @@ use super::{Held, RawBatch, RawMessage, Share};
 
 /// A batch is handed over when its first message is this old.
 pub(super) const LINGER: Duration = Duration::from_millis(20);
-/// A batch that ends with the first half of a key change waits this long for the second half.
-const LINGER_FOR_SECOND_HALF: Duration = Duration::from_millis(100);
 /// A batch is handed over when it has this many messages.
 const MAX_MESSAGES: usize = 8192;
 /// The budget is told of growth in steps of this many bytes, not at every message.
@@ -22,6 +20,7 @@ pub(super) struct Incoming<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
     pub(super) moves_key: bool,
+    pub(super) moved_key: bool,
 }
 
 /// The batch of one topic partition that is being filled.
@@ -61,22 +60,18 @@ impl Building {
         });
         let key = message.key.map(|key| open.append(key));
         let value = message.value.map(|value| open.append(value));
-        let Incoming { offset, timestamp_ms, moves_key, .. } = message;
-        open.messages.push(RawMessage { offset, timestamp_ms, key, value, moves_key });
+        let Incoming { offset, timestamp_ms, moves_key, moved_key, .. } = message;
+        open.messages.push(RawMessage { offset, timestamp_ms, key, value, moves_key, moved_key });
         if open.size() > open.held.bytes() {
             open.held.grow(open.size() + HOLD_STEP.min(self.max_bytes / 4));
         }
         let full = open.bytes.len() >= self.max_bytes || open.messages.len() >= MAX_MESSAGES;
-        // The two halves of a key change belong into one batch; the bound still holds if the second half never comes.
-        let overfull = open.bytes.len() >= 2 * self.max_bytes || open.messages.len() >= 2 * MAX_MESSAGES;
-        if overfull || (full && !moves_key) { self.take() } else { None }
+        if full { self.take() } else { None }
     }
 
     /// When the batch must be handed over; `None` while it is empty.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let open = self.open.as_ref()?;
-        let half = open.messages.last().is_some_and(|message| message.moves_key);
-        Some(open.since + if half { LINGER_FOR_SECOND_HALF } else { LINGER })
+        self.open.as_ref().map(|open| open.since + LINGER)
     }
 
     /// The batch as it is; `None` when it is empty.
@@ -114,7 +109,7 @@ mod tests {
     }
 
     fn message(offset: i64, value: &[u8]) -> Incoming<'_> {
-        Incoming { offset, timestamp_ms: Some(7), key: Some(b"k"), value: Some(value), moves_key: false }
+        Incoming { offset, timestamp_ms: Some(7), key: Some(b"k"), value: Some(value), ..Incoming::default() }
     }
 
     #[test]
@@ -146,23 +141,6 @@ mod tests {
         let now = Instant::now();
         let batch = (0..).find_map(|offset| building.push(now, message(offset, b""))).unwrap();
         assert_eq!(batch.messages.len(), MAX_MESSAGES);
-    }
-
-    #[test]
-    fn a_batch_does_not_end_between_the_halves_of_a_key_change() {
-        let (mut building, _) = building(100);
-        let (now, value) = (Instant::now(), [b'x'; 120]);
-        assert!(building.push(now, Incoming { moves_key: true, ..message(0, &value) }).is_none());
-        assert_eq!(building.deadline(), Some(now + LINGER_FOR_SECOND_HALF));
-        assert_eq!(building.push(now, message(1, b"new row")).unwrap().messages.len(), 2);
-    }
-
-    #[test]
-    fn a_second_half_that_never_comes_does_not_grow_the_batch_for_ever() {
-        let (mut building, _) = building(100);
-        let half = |offset| Incoming { moves_key: true, ..message(offset, &[b'x'; 120]) };
-        assert!(building.push(Instant::now(), half(0)).is_none());
-        assert!(building.push(Instant::now(), half(1)).is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::client::Sizes;
@@ -34,6 +35,8 @@ struct Threads {
     lookups: Sender<Lookup>,
     /// Closed when both threads have ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    /// Cancelled when one of them has.
+    incomplete: CancellationToken,
 }
 
 impl Drop for Threads {
@@ -83,6 +86,8 @@ impl Consumer {
         let (reader, commands) = channel();
         let (lookups, questions) = channel();
         let (running, ended) = mpsc::channel(1);
+        let incomplete = CancellationToken::new();
+        let running = Running { _both: running, incomplete: incomplete.clone() };
         let finder = Finder {
             consumer: Arc::clone(&consumer),
             bootstrap_servers: client.bootstrap_servers.clone(),
@@ -93,7 +98,7 @@ impl Consumer {
         spawn("kafka-lookup", running.clone(), move || finder.run())?;
         let state = Reader::new(consumer, (budget.clone(), sizes), commands, lookups.clone(), Arc::clone(&ends));
         spawn("kafka-reader", running, move || state.run())?;
-        let threads = Arc::new(Threads { reader, lookups, ended: tokio::sync::Mutex::new(ended) });
+        let threads = Arc::new(Threads { reader, lookups, ended: tokio::sync::Mutex::new(ended), incomplete });
         Ok(Self { threads, ends, budget })
     }
 
@@ -130,6 +135,11 @@ impl Consumer {
         self.ends.get(topic, partition)
     }
 
+    /// Waits until a thread of the consumer ends, in whatever way: nothing is read any more then.
+    pub async fn ended(&self) {
+        self.threads.incomplete.cancelled().await;
+    }
+
     /// Stops reading, lets commits of offsets finish and closes the connections.
     pub async fn stop(self) {
         let _ = self.threads.reader.send(Command::Stop);
@@ -140,12 +150,25 @@ impl Consumer {
     }
 }
 
-fn spawn(name: &str, running: mpsc::Sender<()>, run: impl FnOnce() + Send + 'static) -> Result<(), ConsumeError> {
+/// Held by each thread. Dropped only when the thread has ended, also by a panic: whoever waits for the end must not find
+/// librdkafka still at work.
+#[derive(Clone)]
+struct Running {
+    _both: mpsc::Sender<()>,
+    incomplete: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.incomplete.cancel();
+    }
+}
+
+fn spawn(name: &str, running: Running, run: impl FnOnce() + Send + 'static) -> Result<(), ConsumeError> {
     let thread = std::thread::Builder::new().name(name.into());
     let spawned = thread.spawn(move || {
+        let _running = running;
         run();
-        // Dropped only now: whoever waits for the end must not find librdkafka still at work.
-        drop(running);
     });
     spawned.map(drop).map_err(|error| ConsumeError::Thread(Arc::new(error)))
 }

@@ -89,6 +89,19 @@ pub enum ConsumeError {
         /// The first offset that is still there.
         low: i64,
     },
+    /// The topic has more than one partition.
+    #[error(
+        "topic {topic} has {partitions} partitions, and the order of changes in different ones is not known: a truncate, a \
+         changed key or a value that was left out would be applied to the wrong row, so nothing further was applied. Give \
+         the topic one partition (topic.creation.default.partitions=1): delete it together with the Delta table and let \
+         the connector take a new snapshot"
+    )]
+    Partitions {
+        /// Kafka topic.
+        topic: Arc<str>,
+        /// How many it has.
+        partitions: usize,
+    },
     /// The topic was deleted while it was read.
     #[error(
         "topic {topic} was deleted while it was being read, and perhaps created again; nothing of what was applied is lost. \

@@ -168,7 +168,7 @@ impl Finder {
             Sink::Table { .. } => self.partitions(&wanted.topic, &wanted.resume),
             // Only the last heartbeat matters.
             Sink::Heartbeats(_) => Ok(self
-                .watermarks(&wanted.topic)?
+                .watermarks(&wanted.topic, self.partition_ids(&wanted.topic)?)?
                 .into_iter()
                 .map(|Watermarks { partition, low, high }| Found {
                     range: PartitionRange { partition, next: low.max(high - 1), end: high },
@@ -181,7 +181,12 @@ impl Finder {
 
     /// What is to be read of each partition of a topic.
     fn partitions(&self, topic: &Arc<str>, resume: &HashMap<i32, Resume>) -> Result<Vec<Found>, Obstacle> {
-        self.watermarks(topic)?
+        let partitions = self.partition_ids(topic)?;
+        if partitions.len() > 1 {
+            let partitions = partitions.len();
+            return Err(Obstacle::Fail(ConsumeError::Partitions { topic: topic.clone(), partitions }));
+        }
+        self.watermarks(topic, partitions)?
             .into_iter()
             .map(|found| start(topic, found.partition, resume.get(&found.partition).copied(), (found.low, found.high)))
             .collect::<Result<_, _>>()
@@ -205,8 +210,8 @@ impl Finder {
     }
 
     /// First offset and end of each partition.
-    fn watermarks(&self, topic: &str) -> Result<Vec<Watermarks>, Obstacle> {
-        self.partition_ids(topic)?
+    fn watermarks(&self, topic: &str, partitions: Vec<i32>) -> Result<Vec<Watermarks>, Obstacle> {
+        partitions
             .into_iter()
             .map(|partition| match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
                 Ok((low, high)) => Ok(Watermarks { partition, low, high }),

@@ -27,6 +27,8 @@ pub struct Probe {
 pub enum Sample {
     /// There is no such topic.
     Missing,
+    /// It has so many partitions, and is not read.
+    Several(usize),
     /// Its last messages, partition by partition; none of an empty topic.
     Messages(Vec<RawBatch>),
 }
@@ -64,6 +66,9 @@ impl Probe {
     pub fn sample(&self, topic: &str, count: i64) -> Result<Sample, KafkaError> {
         let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER)?;
         let Some(partitions) = partitions(&metadata, topic)? else { return Ok(Sample::Missing) };
+        if partitions.len() > 1 {
+            return Ok(Sample::Several(partitions.len()));
+        }
         let mut tail = TopicPartitionList::new();
         for partition in &partitions {
             tail.add_partition_offset(topic, *partition, Offset::OffsetTail(count))?;

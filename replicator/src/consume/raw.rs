@@ -34,6 +34,8 @@ pub struct RawMessage {
     /// The header `__debezium.newkey` is present: this delete is the first half of a key change, and the create of
     /// the new key follows in the same partition.
     pub moves_key: bool,
+    /// The header `__debezium.oldkey` is present: this create is the second half of a key change.
+    pub moved_key: bool,
 }
 
 impl fmt::Debug for RawBatch {

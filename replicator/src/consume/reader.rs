@@ -24,7 +24,7 @@ use super::start::Found;
 use super::tables::Table;
 use super::{Budget, ConsumeError, Heartbeat, PartitionRange, Share};
 
-/// Messages polled before anything else is looked at.
+/// Messages polled before anything else is looked at; fewer, when they are as large as a batch.
 const BURST: usize = 256;
 /// How long a poll waits when nothing is due.
 const IDLE: Duration = Duration::from_millis(50);
@@ -56,6 +56,8 @@ pub(super) struct Reader {
     /// (librdkafka's address of the topic, partition) → (table, lane): spares the comparison of names per message.
     routes: HashMap<(usize, i32), (usize, usize)>,
     unreachable: bool,
+    /// When damaged messages were last logged.
+    damaged: Option<Instant>,
 }
 
 impl Reader {
@@ -68,7 +70,8 @@ impl Reader {
     ) -> Self {
         let gate = Gate::new(sizes.tables);
         let (tables, routes) = (Vec::new(), HashMap::new());
-        Self { consumer, budget, sizes, commands, lookups, ends, gate, tables, routes, unreachable: false }
+        let (unreachable, damaged) = (false, None);
+        Self { consumer, budget, sizes, commands, lookups, ends, gate, tables, routes, unreachable, damaged }
     }
 
     /// Reads until told to stop.
@@ -190,12 +193,16 @@ impl Reader {
     /// Polls a burst of messages.
     fn read(&mut self, now: Instant) {
         let consumer = Arc::clone(&self.consumer);
-        let mut timeout = self.patience(now);
+        let (mut timeout, mut bytes) = (self.patience(now), 0);
         for _ in 0..BURST {
             match consumer.poll(timeout) {
                 Some(Ok(message)) => {
                     self.give_up_swapped();
                     self.receive(now, &message);
+                    bytes += message.payload_len() + message.key_len();
+                    if bytes >= self.sizes.batch {
+                        return;
+                    }
                 }
                 Some(Err(error)) => return self.troubled(&error),
                 None => return,

@@ -16,6 +16,8 @@ use super::{ConsumeError, Delivery, Heartbeat, Resume};
 
 /// Debezium's header on the delete that starts a key change.
 const NEW_KEY_HEADER: &str = "__debezium.newkey";
+/// Debezium's header on the create that ends a key change.
+const OLD_KEY_HEADER: &str = "__debezium.oldkey";
 /// How often a topic is looked at, for partitions that were added.
 pub(super) const INSPECTION_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -27,12 +29,14 @@ pub(super) struct Table {
     pub(super) load: Load,
     /// What librdkafka was told last.
     pub(super) paused: bool,
-    /// The last thing said was that something is waited for.
-    pub(super) waiting: bool,
+    /// What was last said to be waited for; none while messages come.
+    pub(super) waiting: Option<String>,
     /// How often in a row Kafka said that the topic does not exist.
     pub(super) missing: u32,
     /// librdkafka has stopped reading and must be put back to the right offsets.
     pub(super) stalled: bool,
+    /// The lookup thread was asked and has not answered yet: it may be slow, and must not be asked again.
+    pub(super) asked: bool,
     /// When to look at the topic again.
     pub(super) inspect_at: Instant,
 }
@@ -70,8 +74,18 @@ impl Lane {
 impl Table {
     pub(super) fn new(topic: Arc<str>, sink: Sink) -> Self {
         let inspect_at = Instant::now() + INSPECTION_INTERVAL;
-        let load = Load::default();
-        Self { topic, sink, lanes: vec![], load, paused: false, waiting: false, missing: 0, stalled: false, inspect_at }
+        Self {
+            topic,
+            sink,
+            lanes: vec![],
+            load: Load::default(),
+            paused: false,
+            waiting: None,
+            missing: 0,
+            stalled: false,
+            asked: false,
+            inspect_at,
+        }
     }
 
     /// Adds the partitions that are not there yet; what they are, for librdkafka.
@@ -124,10 +138,16 @@ impl Table {
         let Sink::Table { deliveries, .. } = &self.sink else {
             return Ok(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
         };
-        let moves_key =
-            message.headers().is_some_and(|headers| headers.iter().any(|header| header.key == NEW_KEY_HEADER));
-        let (offset, key, value) = (message.offset(), message.key(), message.payload());
-        let message = Incoming { offset, timestamp_ms, key, value, moves_key };
+        let headers = message.headers();
+        let has = |name: &str| headers.is_some_and(|headers| headers.iter().any(|header| header.key == name));
+        let message = Incoming {
+            offset: message.offset(),
+            timestamp_ms,
+            key: message.key(),
+            value: message.payload(),
+            moves_key: has(NEW_KEY_HEADER),
+            moved_key: has(OLD_KEY_HEADER),
+        };
         if let Some(batch) = lane.building.push(now, message) {
             let _ = deliveries.send(Delivery::Batch(batch));
         }
@@ -151,10 +171,12 @@ impl Table {
         }
     }
 
-    /// Says what is waited for.
+    /// Says what is waited for, once.
     pub(super) fn wait(&mut self, words: &str) {
-        self.sink.waiting(words);
-        self.waiting = true;
+        if self.waiting.as_deref() != Some(words) {
+            self.sink.waiting(words);
+            self.waiting = Some(words.to_owned());
+        }
     }
 
     /// An `Overtaken` that was found is not one if the partition has been read past that point meanwhile.

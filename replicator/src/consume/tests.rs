@@ -156,14 +156,15 @@ async fn a_table_goes_on_only_if_the_message_before_is_the_one_that_it_has_appli
 }
 
 #[tokio::test]
-async fn tombstones_and_the_first_half_of_a_key_change_are_recognised() {
+async fn tombstones_and_both_halves_of_a_key_change_are_recognised() {
     let kafka = Kafka::with_topics(&["orders"]);
     let headers = OwnedHeaders::new()
         .insert(Header { key: "__debezium.context.task", value: Some("0") })
         .insert(Header { key: "__debezium.newkey", value: Some("{}") });
     kafka.send(BaseRecord::to("orders").partition(0).key("old").payload("0").headers(headers));
     kafka.send(BaseRecord::to("orders").partition(0).key("old"));
-    kafka.send(BaseRecord::to("orders").partition(0).key("new").payload("1"));
+    let headers = OwnedHeaders::new().insert(Header { key: "__debezium.oldkey", value: Some("{}") });
+    kafka.send(BaseRecord::to("orders").partition(0).key("new").payload("1").headers(headers));
     kafka.producer.flush(PATIENCE).unwrap();
     let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
     let mut orders = consumer.subscribe("orders", HashMap::new());
@@ -171,10 +172,13 @@ async fn tombstones_and_the_first_half_of_a_key_change_are_recognised() {
     while seen.len() < 3 {
         if let Delivery::Batch(batch) = next(&mut orders).await {
             let messages = batch.messages.iter().enumerate();
-            seen.extend(messages.map(|(index, message)| (batch.value(index).is_some(), message.moves_key)));
+            let seen_of = |(index, message): (usize, &RawMessage)| {
+                (batch.value(index).is_some(), message.moves_key, message.moved_key)
+            };
+            seen.extend(messages.map(seen_of));
         }
     }
-    assert_eq!(seen, [(true, true), (false, false), (true, false)]);
+    assert_eq!(seen, [(true, true, false), (false, false, false), (true, false, true)]);
 }
 
 #[tokio::test]
@@ -216,6 +220,30 @@ async fn brokers_that_go_away_are_named_and_reading_goes_on_when_they_come_back(
     let Delivery::Assigned(_) = next(&mut orders).await else { panic!("does not say that it goes on") };
     kafka.produce("orders", 3..4, 20);
     assert_eq!(numbers(&mut orders, 1).await, [3]);
+}
+
+#[tokio::test]
+async fn a_topic_with_several_partitions_is_refused_and_says_what_to_do() {
+    let kafka = Kafka::with_topics(&["users"]);
+    kafka.cluster.create_topic("orders", 3, 1).unwrap();
+    kafka.produce("users", 0..3, 20);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let mut orders = consumer.subscribe("orders", HashMap::new());
+    let mut users = consumer.subscribe("users", HashMap::new());
+    let error = failure(&mut orders).await;
+    assert!(matches!(error, ConsumeError::Partitions { partitions: 3, .. }), "{error}");
+    assert!(error.to_string().contains("topic.creation.default.partitions=1"), "{error}");
+    assert_eq!(numbers(&mut users, 3).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn the_end_of_the_threads_is_noticed() {
+    let kafka = Kafka::with_topics(&["orders"]);
+    let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
+    let watched = consumer.clone();
+    assert!(timeout(Duration::from_millis(100), watched.ended()).await.is_err(), "they run");
+    consumer.stop().await;
+    timeout(PATIENCE, watched.ended()).await.expect("it is not noticed");
 }
 
 #[tokio::test]

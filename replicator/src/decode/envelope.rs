@@ -135,10 +135,14 @@ pub(super) fn is_logical_message(value: &ConnectSchema) -> bool {
     value.field("after").is_none() && value.field("op").is_some() && value.field("message").is_some()
 }
 
-/// Rows of creates and updates that hold the placeholder; `None` if there are none.
+/// Rows that leave a value out: updates, and the second halves of key changes. In any other create what looks like the
+/// placeholder is what somebody wrote. `None` if there are none.
 fn placeholders(sentinel: &Sentinel, values: &ArrayRef, events: &[Event]) -> Option<BooleanBuffer> {
     let mut rows = sentinel.rows(values);
-    rows.retain(|row| matches!(events[*row].op, Op::Create | Op::Update));
+    rows.retain(|row| {
+        let event = &events[*row];
+        event.op == Op::Update || (event.op == Op::Create && event.moved_key)
+    });
     if rows.is_empty() {
         return None;
     }
@@ -242,7 +246,9 @@ impl<'a> Source<'a> {
             op,
             position,
             source_ts_ms: number(self.ts_ms, row).unwrap_or_default(),
+            message_ts_ms: message.timestamp_ms,
             moves_key: message.moves_key,
+            moved_key: message.moved_key,
         }))
     }
 }

@@ -1,6 +1,14 @@
-//! How long to wait before trying again.
+//! Trying again: how long to wait before, and what can be tried again at all.
 
+use std::future::Future;
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::PipelineError;
+use crate::policy::Policy;
+use crate::report::{TableHandle, describe};
+use crate::table::TableError;
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
@@ -19,6 +27,38 @@ impl Backoff {
         let delay = self.0;
         self.0 = (delay * 2).min(LONGEST);
         delay
+    }
+
+    /// How long to wait after `error`, which is told; an error that does not pass by itself is given back.
+    pub(super) fn after(&mut self, error: PipelineError, report: &TableHandle) -> Result<Duration, PipelineError> {
+        let policy = Policy::of(&error);
+        if !policy.is_transient() {
+            return Err(error);
+        }
+        report.retrying(policy, &describe(&error));
+        Ok(self.next())
+    }
+}
+
+/// Repeats what can succeed by itself, and says what it waits for; `None` when told to stop.
+pub(super) async fn retry<T, F>(
+    report: &TableHandle,
+    stop: &CancellationToken,
+    mut attempt: impl FnMut() -> F,
+) -> Result<Option<T>, PipelineError>
+where
+    F: Future<Output = Result<T, TableError>>,
+{
+    let mut backoff = Backoff::new();
+    loop {
+        let Some(result) = stop.run_until_cancelled(attempt()).await else { return Ok(None) };
+        let pause = match result {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => backoff.after(error.into(), report)?,
+        };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(None);
+        }
     }
 }
 

@@ -2,42 +2,42 @@
 
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use tokio::time::Instant;
 
-use crate::change::{ChangeBatch, Event, Fold, Folded, Op, PartitionProgress, Progress, SnapshotId, Verdict};
+use super::times::Times;
+use crate::change::{ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProgress, Progress, SnapshotId, Verdict};
 use crate::consume::Held;
 use crate::table::{Columns, KeyedTable, TableError};
+
+/// Memory that the outcome of one key takes beside its row: in the map, and when the rows are sorted.
+const OUTCOME_BYTES: usize = 112;
 
 /// Events that were decoded and not yet committed.
 pub(super) struct Buffer {
     fold: Option<Fold>,
     held: Vec<Held>,
     bytes: usize,
+    /// Keys that `held` counts.
+    keys: usize,
     progress: PartitionProgress,
+    /// What the Delta log says.
+    committed: PartitionProgress,
+    /// Where a commit ends that leaves the first half of a key change here.
+    half: Option<FirstHalf>,
     since: Option<Instant>,
+    ahead: Option<Instant>,
     times: Times,
 }
 
-/// When the buffered events happened at the source.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Times {
-    /// `source.ts_ms` of the oldest change that is no row of a snapshot.
-    pub oldest_change_ms: Option<i64>,
-    /// `source.ts_ms` of the newest event.
-    pub newest_ms: Option<i64>,
-    /// The last row of a snapshot, or a change after it, is among the events.
-    pub snapshot_completed: bool,
-}
-
-impl Times {
-    fn note(&mut self, event: &Event) {
-        let at = event.source_ts_ms;
-        self.newest_ms = self.newest_ms.max(Some(at));
-        if !matches!(event.op, Op::Read { .. }) {
-            self.oldest_change_ms = Some(self.oldest_change_ms.map_or(at, |oldest| oldest.min(at)));
-        }
-        self.snapshot_completed |= !matches!(event.op, Op::Read { last: false });
-    }
+/// The last first half of a key change.
+struct FirstHalf {
+    event: Event,
+    partition: i32,
+    /// The progress before it.
+    progress: Progress,
+    /// The times of the events before it.
+    times: Times,
 }
 
 /// The message before the next offset.
@@ -45,6 +45,15 @@ impl Times {
 pub(super) struct LastMessage {
     /// Kafka's timestamp of it, if it has one.
     pub timestamp_ms: Option<i64>,
+}
+
+/// What became of the events of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Pushed {
+    /// The table starts over with a row of a snapshot among them.
+    pub starts_over: bool,
+    /// How many were applied before and left out.
+    pub skipped: u64,
 }
 
 /// What is taken out of a [`Buffer`] for one commit.
@@ -57,8 +66,20 @@ pub(super) struct Pending {
 }
 
 impl Buffer {
+    /// `progress`: what the Delta log says.
     pub(super) fn new(progress: PartitionProgress) -> Self {
-        Self { fold: None, held: Vec::new(), bytes: 0, progress, since: None, times: Times::default() }
+        Self {
+            fold: None,
+            held: Vec::new(),
+            bytes: 0,
+            keys: 0,
+            committed: progress.clone(),
+            progress,
+            half: None,
+            since: None,
+            ahead: None,
+            times: Times::default(),
+        }
     }
 
     pub(super) fn progress(&self) -> &PartitionProgress {
@@ -70,14 +91,14 @@ impl Buffer {
         self.progress.entry(partition).or_insert(Progress { next_offset: next, ..Progress::default() });
     }
 
-    /// Folds events in; those that were applied before are left out. Returns the snapshot with which the table starts
-    /// over, if one begins here.
+    /// Folds events in; those that were applied before are left out. After an error the progress is that of the last event
+    /// that was folded in.
     pub(super) fn push(
         &mut self,
         partition: i32,
         batch: &ChangeBatch,
         columns: &Columns,
-    ) -> Result<Option<SnapshotId>, TableError> {
+    ) -> Result<Pushed, TableError> {
         let arrow = columns.arrow();
         let fold = match &mut self.fold {
             Some(fold) => fold,
@@ -85,14 +106,20 @@ impl Buffer {
         };
         fold.widen(arrow)?;
         let progress = self.progress.entry(partition).or_default();
-        let times = &mut self.times;
-        let mut begun = None;
+        let (times, half) = (&mut self.times, &mut self.half);
+        let mut begun = None::<SnapshotId>;
+        let mut skipped = 0;
         fold.push(batch, |event| {
             let verdict = progress.judge(event);
-            if verdict != Verdict::Skip {
-                progress.advance(event);
-                times.note(event);
+            if verdict == Verdict::Skip {
+                skipped += 1;
+                return verdict;
             }
+            if event.moves_key {
+                *half = Some(FirstHalf { event: *event, partition, progress: *progress, times: *times });
+            }
+            progress.advance(event);
+            times.note(event);
             if verdict == Verdict::StartOver {
                 begun = progress.snapshot;
             }
@@ -105,24 +132,38 @@ impl Buffer {
             // It empties the whole table, whichever partition it shows in first.
             self.progress.values_mut().for_each(|progress| progress.snapshot = begun);
         }
-        Ok(begun)
+        Ok(Pushed { starts_over: begun.is_some(), skipped })
     }
 
     /// Everything before `next` was seen, whether or not it changed anything; `last` is the last message of it, if there
-    /// was any.
+    /// was any. `held` is the memory of the events among it.
     pub(super) fn seen(&mut self, partition: i32, next: i64, last: Option<LastMessage>, held: Held) {
         let progress = self.progress.entry(partition).or_default();
-        progress.next_offset = progress.next_offset.max(next);
-        if let Some(LastMessage { timestamp_ms }) = last {
-            progress.message_ts_ms = timestamp_ms;
+        if next > progress.next_offset {
+            progress.next_offset = next;
+            if let Some(LastMessage { timestamp_ms }) = last {
+                progress.message_ts_ms = timestamp_ms;
+            }
         }
         if self.is_empty() {
+            // The first half of a key change needs no memory: only its key is kept.
+            if self.is_ahead() {
+                self.ahead.get_or_insert_with(Instant::now);
+            }
             return;
         }
+        self.hold(held);
+    }
+
+    fn hold(&mut self, mut held: Held) {
+        let keys = self.fold.as_ref().map_or(0, Fold::keys);
+        held.resize(held.bytes() + keys.saturating_sub(self.keys) * OUTCOME_BYTES);
+        self.keys = keys;
         self.bytes += held.bytes();
         self.held.push(held);
     }
 
+    /// There is nothing that a commit would apply.
     pub(super) fn is_empty(&self) -> bool {
         self.fold.as_ref().is_none_or(Fold::is_empty)
     }
@@ -132,39 +173,62 @@ impl Buffer {
         self.bytes
     }
 
-    /// When the first of the events came.
+    /// When the first of the events came that a commit would apply.
     pub(super) fn since(&self) -> Option<Instant> {
         self.since
     }
 
-    /// A commit here would part the two halves of a key change: the second one needs values of the row that the first
-    /// one removes.
-    pub(super) fn parts_key_change(&self) -> bool {
-        self.fold.as_ref().is_some_and(Fold::awaits_new_key)
+    /// Since when more was read than the log says, with nothing to apply.
+    pub(super) fn ahead(&self) -> Option<Instant> {
+        self.ahead.filter(|_| self.is_ahead())
     }
 
-    /// A commit here would fail for a value that `table` does not have; the event that makes it needless may be on its way.
-    pub(super) async fn lacks_value(&self, table: &KeyedTable) -> Result<bool, TableError> {
-        let Some(fold) = &self.fold else { return Ok(false) };
-        let mut keys = Vec::new();
-        fold.lacks_value(|key| {
-            keys.push(key);
-            true
-        });
-        let there: std::collections::HashMap<_, _> =
-            keys.iter().copied().zip(table.has_rows(keys.clone()).await?).collect();
-        Ok(fold.lacks_value(|key| there.get(&key).copied().unwrap_or(false)))
+    fn is_ahead(&self) -> bool {
+        let committed = |partition| self.committed.get(partition).map_or(0, |progress| progress.next_offset);
+        self.target().iter().any(|(partition, progress)| progress.next_offset > committed(partition))
     }
 
-    /// Takes all events out for a commit; `None` when there are none.
-    pub(super) fn take(&mut self) -> Result<Option<Pending>, TableError> {
-        let Some(fold) = self.fold.as_mut().filter(|fold| !fold.is_empty()) else { return Ok(None) };
-        let folded = fold.take()?;
-        self.bytes = 0;
-        self.since = None;
-        let held = std::mem::take(&mut self.held);
-        let times = std::mem::take(&mut self.times);
-        Ok(Some(Pending { folded, progress: self.progress.clone(), times, _held: held }))
+    /// What a commit says of the progress: it ends before the first half of a key change whose second half is not here.
+    pub(super) fn target(&self) -> PartitionProgress {
+        let mut target = self.progress.clone();
+        if let Some(half) = self.waiting_half() {
+            target.insert(half.partition, half.progress);
+        }
+        target
+    }
+
+    fn waiting_half(&self) -> Option<&FirstHalf> {
+        self.half.as_ref().filter(|_| self.fold.as_ref().is_some_and(Fold::awaits_new_key))
+    }
+
+    /// The keys whose stored rows have values that no event has, in pairs of which one must be there.
+    pub(super) fn stored_keys(&self) -> Vec<[KeyHash; 2]> {
+        self.fold.as_ref().map(Fold::stored_keys).unwrap_or_default()
+    }
+
+    /// Takes everything out for a commit but the first half of a key change. `schema`: the table's.
+    pub(super) fn take(&mut self, schema: &SchemaRef) -> Result<Pending, TableError> {
+        let progress = self.target();
+        let waits = self.waiting_half().is_some();
+        let folded = match &mut self.fold {
+            Some(fold) => {
+                fold.widen(schema)?;
+                fold.take()?
+            }
+            None => Folded::empty(Arc::clone(schema)),
+        };
+        let mut times = std::mem::take(&mut self.times);
+        if let Some(half) = self.half.as_mut().filter(|_| waits) {
+            self.times.note(&half.event);
+            times = std::mem::take(&mut half.times);
+        }
+        (self.bytes, self.keys, self.since, self.ahead) = (0, 0, None, None);
+        Ok(Pending { folded, progress, times, _held: std::mem::take(&mut self.held) })
+    }
+
+    /// The log says `progress` now.
+    pub(super) fn committed(&mut self, progress: &PartitionProgress) {
+        self.committed.clone_from(progress);
     }
 }
 

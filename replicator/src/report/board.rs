@@ -5,15 +5,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
+use tributary_crds::TablePhase as Phase;
 
 use super::metrics::Metrics;
-use super::state::{CommitReport, Knowledge, Phase, TableState};
+use super::state::{CommitReport, Knowledge, TableState};
+use super::summary::Summary;
 use crate::change::PartitionProgress;
-use crate::consume::{Budget, PartitionRange};
+use crate::consume::{Budget, PartitionRange, Share};
+use crate::policy::Policy;
+use crate::table::TableStats;
 
 /// Seconds between two progress lines of one snapshot.
-const PROGRESS_INTERVAL: i64 = 5;
+const PROGRESS_INTERVAL: i64 = 60;
 
 /// State and metrics of all tables of this process. Cheap to clone.
 #[derive(Clone)]
@@ -24,21 +28,21 @@ pub struct Board {
 struct Shared {
     tables: Mutex<BTreeMap<String, Arc<Mutex<Entry>>>>,
     metrics: Metrics,
+    summary: Mutex<Summary>,
     budget: Budget,
 }
 
 impl Board {
     /// An empty board; `budget` is what the metrics say about buffered bytes.
     pub fn new(budget: Budget) -> Self {
-        Self { shared: Arc::new(Shared { tables: Mutex::default(), metrics: Metrics::new(), budget }) }
+        let (tables, summary) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { tables, metrics: Metrics::new(), summary, budget }) }
     }
 
     /// The place of one table on the board, made when it is not there yet. `target` is where its Delta table is.
     pub fn table(&self, name: &str, target: &str) -> TableHandle {
         let mut tables = lock(&self.shared.tables);
-        let table = tables
-            .entry(name.to_owned())
-            .or_insert_with(|| Arc::new(Mutex::new(Entry { knowledge: Knowledge::new(name, target), told: None })));
+        let table = tables.entry(name.to_owned()).or_insert_with(|| Arc::new(Mutex::new(Entry::new(name, target))));
         TableHandle { table: Arc::clone(table), board: self.clone() }
     }
 
@@ -47,8 +51,19 @@ impl Board {
         lock(&self.shared.tables).values().map(|table| lock(table).knowledge.state(now)).collect()
     }
 
+    /// Logs what was committed since the last call; to be called once a minute.
+    pub fn summarise(&self) {
+        lock(&self.shared.summary).tell();
+    }
+
     /// The metrics in the text format of `OpenMetrics`.
     pub fn metrics(&self, now: Timestamp) -> Result<String, fmt::Error> {
+        for table in lock(&self.shared.tables).values() {
+            let entry = lock(table);
+            if let Some(share) = &entry.share {
+                self.shared.metrics.held(entry.knowledge.name(), share.used());
+            }
+        }
         self.shared.metrics.text(&self.tables(now), &self.shared.budget)
     }
 }
@@ -64,12 +79,41 @@ struct Entry {
     knowledge: Knowledge,
     /// When the last progress line of the snapshot was logged.
     told: Option<Timestamp>,
+    /// What it holds of the memory.
+    share: Option<Share>,
 }
 
 impl TableHandle {
-    /// The Delta table is open.
-    pub fn opened(&self, version: u64, rows: u64) {
-        self.entry().knowledge.opened(version, rows);
+    /// The table is started again: what was wrong is forgotten.
+    pub fn restarting(&self, why: &str) {
+        let mut entry = self.entry();
+        info!(table = entry.knowledge.name(), "starting again: {why}");
+        self.metrics().restarted(entry.knowledge.name());
+        entry.knowledge.stands(Phase::Waiting, "starting");
+    }
+
+    /// The Delta table is open; `progress` is what its log says.
+    pub fn opened(&self, version: u64, rows: u64, progress: &PartitionProgress) {
+        let mut entry = self.entry();
+        let offsets: Vec<i64> = progress.values().map(|progress| progress.next_offset).collect();
+        let position = progress.values().find_map(|progress| progress.position).map(|position| position.to_string());
+        info!(table = entry.knowledge.name(), version, rows, ?offsets, position, "opened");
+        entry.knowledge.opened(version, rows);
+    }
+
+    /// What the table holds of the memory from now on.
+    pub fn watch_memory(&self, share: Share) {
+        self.entry().share = Some(share);
+    }
+
+    /// What the table's storage and index weigh now.
+    pub fn stats(&self, stats: &TableStats) {
+        self.metrics().stats(self.entry().knowledge.name(), stats);
+    }
+
+    /// Something rare happened and all is well: a foreign commit was taken in, files were merged. `what` is a sentence.
+    pub fn noted(&self, what: &str) {
+        info!(table = self.entry().knowledge.name(), "{what}");
     }
 
     /// Nothing happens until something comes that is not there yet. `what` is a sentence for a person.
@@ -94,11 +138,24 @@ impl TableHandle {
         self.entry().knowledge.applied(progress);
     }
 
+    /// Events were delivered again that the table had.
+    pub fn skipped(&self, events: u64) {
+        if events > 0 {
+            self.metrics().skipped(self.entry().knowledge.name(), events);
+        }
+    }
+
+    /// A message could not be decoded.
+    pub fn cannot_decode(&self) {
+        self.metrics().cannot_decode(self.entry().knowledge.name());
+    }
+
     /// A commit landed.
     pub fn committed(&self, report: &CommitReport<'_>, now: Timestamp) {
         let mut entry = self.entry();
         entry.knowledge.committed(report, now);
         self.metrics().committed(entry.knowledge.name(), report, now.as_millisecond());
+        lock(&self.board.shared.summary).committed(entry.knowledge.name(), report);
         entry.tell(report, now);
     }
 
@@ -108,19 +165,32 @@ impl TableHandle {
         warn!(table = entry.knowledge.name(), "the connector takes its initial snapshot again: the table starts over");
     }
 
-    /// A commit did not succeed and is tried again. `why` is a sentence for a person.
-    pub fn retrying(&self, why: &str) {
+    /// Something did not succeed and is tried again, as `policy` says. `why` is a sentence for a person.
+    pub fn retrying(&self, policy: Policy, why: &str) {
         let mut entry = self.entry();
+        self.metrics().erred(entry.knowledge.name(), policy);
+        lock(&self.board.shared.summary).retried();
         warn!(table = entry.knowledge.name(), "retrying: {why}");
-        self.metrics().retried(entry.knowledge.name());
         entry.knowledge.stands(Phase::Retrying, why);
     }
 
-    /// The table has stopped. `why` says what happened and what to do.
-    pub fn failed(&self, why: &str) {
+    /// What was tried again has succeeded.
+    pub fn goes_on(&self) {
+        self.entry().knowledge.goes_on();
+    }
+
+    /// The table has stopped, until it is started again as `policy` says. `why` says what happened and what to do.
+    pub fn stopped(&self, policy: Policy, why: &str) {
         let mut entry = self.entry();
         error!(table = entry.knowledge.name(), "stopped: {why}");
-        entry.knowledge.stands(Phase::Failed, why);
+        self.metrics().erred(entry.knowledge.name(), policy);
+        entry.knowledge.stands(Phase::Stopped, why);
+    }
+
+    /// The table has stopped by a fault of this program.
+    pub fn internal_error(&self, why: &str) {
+        self.metrics().internal_error(self.entry().knowledge.name());
+        self.stopped(Policy::Stop, why);
     }
 
     /// What a person should know about this table; replaces what was said before.
@@ -148,12 +218,17 @@ impl TableHandle {
 }
 
 impl Entry {
-    /// One line per commit, and every few seconds how far the snapshot is.
+    fn new(name: &str, target: &str) -> Self {
+        Self { knowledge: Knowledge::new(name, target), told: None, share: None }
+    }
+
+    /// One line per commit for those who look closely, and once a minute how far the snapshot is.
     fn tell(&mut self, report: &CommitReport<'_>, now: Timestamp) {
         let state = self.knowledge.state(now);
-        info!(
+        debug!(
             table = state.name,
             version = report.committed.version,
+            why = report.why,
             events = report.counts.total(),
             rows = report.committed.rows,
             bytes = report.committed.bytes_written,
@@ -179,7 +254,7 @@ mod tests {
 
     use super::*;
     use crate::change::{OpCounts, Progress};
-    use crate::table::Committed;
+    use crate::table::{Committed, Stages};
 
     fn now() -> Timestamp {
         Timestamp::from_second(1000).unwrap()
@@ -191,15 +266,17 @@ mod tests {
         users.assigned(&PartitionProgress::new(), &[PartitionRange { partition: 0, next: 0, end: 10 }]);
         users.received(7, 700);
         let progress = PartitionProgress::from([(0, Progress { next_offset: 7, ..Progress::default() })]);
+        let stages = Stages { write: Duration::from_millis(30), ..Stages::default() };
         users.committed(
             &CommitReport {
-                committed: Committed {
+                committed: &Committed {
                     version: 2,
                     rows: 5,
                     files: 1,
                     files_written: 2,
                     bytes_written: 900,
-                    ..Committed::default()
+                    conflicts: 1,
+                    stages,
                 },
                 counts: OpCounts { reads: 4, updates: 3, ..OpCounts::default() },
                 progress: &progress,
@@ -207,10 +284,23 @@ mod tests {
                 oldest_change_ts_ms: Some(998_800),
                 newest_source_ts_ms: Some(999_000),
                 duration: Duration::from_millis(40),
+                why: "interval",
             },
             now(),
         );
-        board.table("public.orders", "s3://lake/orders").failed("message 4 cannot be decoded");
+        users.skipped(2);
+        users.retrying(Policy::TryAgain, "S3 answers 503");
+        users.goes_on();
+        users.stats(&TableStats { files: 3, small_files: 2, index_bytes: 70, ..TableStats::default() });
+        let share = board.shared.budget.share();
+        let held = share.hold(17);
+        users.watch_memory(share);
+        std::mem::forget(held);
+        let orders = board.table("public.orders", "s3://lake/orders");
+        orders.cannot_decode();
+        orders.restarting("asked for");
+        orders.internal_error("internal error");
+        orders.stopped(Policy::Stop, "message 4 cannot be decoded");
         board
     }
 
@@ -218,7 +308,7 @@ mod tests {
     fn tables_are_listed_by_name() {
         let tables = board().tables(now());
         let phases: Vec<_> = tables.iter().map(|table| (table.name.as_str(), table.phase)).collect();
-        assert_eq!(phases, [("public.orders", Phase::Failed), ("public.users", Phase::Streaming)]);
+        assert_eq!(phases, [("public.orders", Phase::Stopped), ("public.users", Phase::Streaming)]);
     }
 
     #[test]
@@ -247,6 +337,20 @@ mod tests {
             r#"tributary_table_up{table="public.users"} 1"#,
             r#"tributary_table_failed{table="public.users"} 0"#,
             r#"tributary_table_failed{table="public.orders"} 1"#,
+            r#"tributary_commit_stage_seconds_total{table="public.users",stage="write"} 0.03"#,
+            r#"tributary_last_commit_timestamp_seconds{table="public.users"} 1000.0"#,
+            r#"tributary_conflicts_total{table="public.users"} 1"#,
+            r#"tributary_retries_total{table="public.users"} 1"#,
+            r#"tributary_skipped_events_total{table="public.users"} 2"#,
+            r#"tributary_errors_total{table="public.orders",policy="stop"} 2"#,
+            r#"tributary_internal_errors_total{table="public.orders"} 1"#,
+            r#"tributary_decode_failures_total{table="public.orders"} 1"#,
+            r#"tributary_restarts_total{table="public.orders"} 1"#,
+            r#"tributary_held_bytes{table="public.users"} 17"#,
+            r#"tributary_files{table="public.users"} 3"#,
+            r#"tributary_small_files{table="public.users"} 2"#,
+            r#"tributary_index_bytes{table="public.users"} 70"#,
+            "process_resident_memory_bytes ",
             "tributary_buffered_bytes_limit 256",
             "tributary_build_info{version=",
         ] {

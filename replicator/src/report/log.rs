@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 
 /// Libraries that say more than an operator wants to know; ours is everything else. Those of Delta log each error that
@@ -33,7 +34,8 @@ impl LogFormat {
     }
 }
 
-/// Sends log lines to stderr from now on. `RUST_LOG` chooses what is logged.
+/// Sends log lines to stderr from now on, also that of a panic, which says where and not what: its words may hold values of
+/// rows. `RUST_LOG` chooses what is logged.
 pub fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
     let terminal = std::io::stderr().is_terminal();
@@ -43,6 +45,11 @@ pub fn start_logging(format: LogFormat) {
     } else {
         lines.with_ansi(terminal).with_target(false).init();
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        error!(place, thread = thread.name(), "internal error: panicked");
+    }));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tributary_crds::TablePhase as Phase;
 
 use crate::change::{OpCounts, PartitionProgress};
 use crate::consume::PartitionRange;
@@ -51,34 +52,11 @@ pub struct TableState {
     pub warnings: Vec<String>,
 }
 
-/// What is happening to a table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Phase {
-    /// Something it needs is not there yet; it goes on by itself.
-    #[default]
-    Waiting,
-    /// The rows that the source already had are being copied.
-    Snapshotting,
-    /// Changes are followed.
-    Streaming,
-    /// A commit did not succeed and is tried again.
-    Retrying,
-    /// It stopped and needs somebody; the other tables go on.
-    Failed,
-}
-
-impl Phase {
-    /// The table makes progress or has nothing to do.
-    pub fn works(self) -> bool {
-        matches!(self, Self::Snapshotting | Self::Streaming)
-    }
-}
-
 /// One commit, as the pipeline reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct CommitReport<'a> {
     /// What the table says.
-    pub committed: Committed,
+    pub committed: &'a Committed,
     /// Applied events by operation.
     pub counts: OpCounts,
     /// How far each partition was applied.
@@ -91,6 +69,8 @@ pub struct CommitReport<'a> {
     pub newest_source_ts_ms: Option<i64>,
     /// From the first byte written to the commit's answer.
     pub duration: Duration,
+    /// Why it was made then, in one word.
+    pub why: &'static str,
 }
 
 /// All that is known of one table.
@@ -144,8 +124,10 @@ impl Knowledge {
         self.opened(report.committed.version, report.committed.rows);
         self.state.commits += 1;
         self.state.last_commit = Some(now);
+        let snapshot = self.snapshot;
         self.progressed(report.progress);
-        self.snapshot &= !report.snapshot_completed;
+        // A commit of nothing but progress says nothing of the snapshot.
+        self.snapshot = if report.counts.total() > 0 { self.snapshot && !report.snapshot_completed } else { snapshot };
         self.complete_until(report.newest_source_ts_ms);
         self.moves();
     }
@@ -153,6 +135,14 @@ impl Knowledge {
     /// Everything before these offsets is in the table, although no commit said so.
     pub(super) fn applied(&mut self, progress: &PartitionProgress) {
         self.applied.extend(progress.iter().map(|(partition, progress)| (*partition, progress.next_offset)));
+        self.goes_on();
+    }
+
+    /// What was tried again has succeeded.
+    pub(super) fn goes_on(&mut self) {
+        if self.state.phase == Phase::Retrying {
+            self.moves();
+        }
     }
 
     /// What the broker says of the ends of the partitions.

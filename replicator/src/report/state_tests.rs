@@ -1,5 +1,7 @@
 //! What the state of a table says after what happened to it.
 
+use std::sync::OnceLock;
+
 use super::*;
 use crate::change::{Position, Progress};
 
@@ -16,15 +18,22 @@ fn range(next: i64, end: i64) -> [PartitionRange; 1] {
     [PartitionRange { partition: 0, next, end }]
 }
 
+/// What the table says of each commit here.
+fn committed() -> &'static Committed {
+    static COMMITTED: OnceLock<Committed> = OnceLock::new();
+    COMMITTED.get_or_init(|| Committed { version: 3, rows: 40, ..Committed::default() })
+}
+
 fn commit(progress: &PartitionProgress, newest_second: i64) -> CommitReport<'_> {
     CommitReport {
-        committed: Committed { version: 3, rows: 40, ..Committed::default() },
-        counts: OpCounts::default(),
+        committed: committed(),
+        counts: OpCounts { updates: 1, ..OpCounts::default() },
         progress,
         snapshot_completed: false,
         oldest_change_ts_ms: None,
         newest_source_ts_ms: Some(newest_second * 1000),
         duration: Duration::ZERO,
+        why: "interval",
     }
 }
 
@@ -65,9 +74,9 @@ fn an_added_table_that_nobody_changes_streams_when_a_heartbeat_finds_all_of_it_a
     table.heartbeat(66_000);
     assert_eq!((table.state(at(67)).phase, table.state(at(67)).lag_seconds), (Phase::Streaming, Some(1.0)));
 
-    table.stands(Phase::Failed, "no");
+    table.stands(Phase::Stopped, "no");
     table.heartbeat(71_000);
-    assert_eq!(table.state(at(72)).phase, Phase::Failed);
+    assert_eq!(table.state(at(72)).phase, Phase::Stopped);
 }
 
 #[test]
@@ -150,8 +159,27 @@ fn retries_and_failures_say_why_and_a_commit_ends_a_retry() {
     assert_eq!(table.state(at(0)).message.as_deref(), Some("S3 answers 503"));
     table.committed(&commit(&applied, 1), at(1));
     assert_eq!((table.state(at(1)).phase, table.state(at(1)).message), (Phase::Streaming, None));
-    table.stands(Phase::Failed, "cannot be decoded");
-    assert_eq!(table.state(at(1)).phase, Phase::Failed);
+    table.stands(Phase::Stopped, "cannot be decoded");
+    table.applied(&applied);
+    assert_eq!(table.state(at(1)).phase, Phase::Stopped);
+}
+
+#[test]
+fn messages_that_change_nothing_end_a_retry_too() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(10, Some(1)), &range(10, 20));
+    table.stands(Phase::Retrying, "the schema registry does not answer");
+    table.applied(&progress(11, Some(1)));
+    let state = table.state(at(1));
+    assert_eq!((state.phase, state.message, state.lag_messages), (Phase::Streaming, None, Some(9)));
+}
+
+#[test]
+fn a_commit_of_progress_alone_does_not_bring_a_snapshot_back_that_is_over() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(200, None), &range(200, 200));
+    table.committed(&CommitReport { counts: OpCounts::default(), ..commit(&progress(201, None), 1) }, at(1));
+    assert_eq!(table.state(at(1)).phase, Phase::Streaming);
 }
 
 #[test]

@@ -119,7 +119,8 @@ fn span(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Phase;
+    use tributary_crds::TablePhase as Phase;
+
     use super::*;
 
     fn users() -> TableState {

@@ -60,7 +60,9 @@ impl Fixture {
             op: event.0,
             position: Some(Position { commit_lsn: 1, lsn: 100 + at as u64 }),
             source_ts_ms: 7,
+            message_ts_ms: Some(first + at as i64 + 1),
             moves_key: false,
+            moved_key: false,
         };
         let batch = ChangeBatch {
             rows: RecordBatch::try_new(Arc::clone(&schema.arrow), vec![ids, texts, days]).unwrap(),

@@ -18,6 +18,8 @@ use crate::consume::tables::{INSPECTION_INTERVAL, Table};
 const MISSING_LIMIT: u32 = 3;
 /// When to look again at a topic that had a problem.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// The pause before messages that arrived damaged are read again.
+const AFTER_DAMAGE: Duration = Duration::from_millis(100);
 
 impl Reader {
     /// librdkafka says that something is wrong, but not with which topic.
@@ -34,9 +36,9 @@ impl Reader {
             RDKafkaErrorCode::TopicAuthorizationFailed => self.look_at_all(false),
             // librdkafka would go on behind what it cannot read.
             RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::InvalidMessage => {
-                error!(target: "kafka", %error, "Kafka delivers damaged messages; reading them again");
                 self.tables.iter().for_each(|table| self.put_back(table));
-                std::thread::sleep(Duration::from_millis(100));
+                self.say_damaged(error);
+                std::thread::sleep(AFTER_DAMAGE);
             }
             _ => debug!(target: "kafka", %error, "consumer error"),
         }
@@ -46,6 +48,17 @@ impl Reader {
         let reason = self.consumer.context().trouble.reason();
         let words = reason.unwrap_or_else(|| "no Kafka broker can be reached".into());
         self.unreachable = true;
+        self.tables.iter_mut().for_each(|table| table.wait(&words));
+    }
+
+    /// Which topic it is, librdkafka does not say. Logged once for each minute that it lasts.
+    fn say_damaged(&mut self, error: &KafkaError) {
+        let now = Instant::now();
+        if self.damaged.is_none_or(|said| now - said >= INSPECTION_INTERVAL) {
+            self.damaged = Some(now);
+            error!(target: "kafka", %error, "Kafka delivers damaged messages; reading them again");
+        }
+        let words = format!("Kafka delivers damaged messages of one of the topics ({error}); they are read again");
         self.tables.iter_mut().for_each(|table| table.wait(&words));
     }
 
@@ -66,8 +79,8 @@ impl Reader {
 
     /// Has the lookup thread look at the topics whose time has come.
     pub(super) fn inspect(&mut self, now: Instant) {
-        for table in self.tables.iter_mut().filter(|table| table.inspect_at <= now) {
-            table.inspect_at = now + INSPECTION_INTERVAL;
+        for table in self.tables.iter_mut().filter(|table| table.inspect_at <= now && !table.asked) {
+            (table.asked, table.inspect_at) = (true, now + INSPECTION_INTERVAL);
             let (topic, resume) = (table.topic.clone(), table.resume());
             let _ = self.lookups.send(Lookup::Inspect { topic, resume });
         }
@@ -77,6 +90,7 @@ impl Reader {
         let Some(index) = self.position(topic) else { return };
         let mut table = self.tables.swap_remove(index);
         self.routes.clear();
+        table.asked = false;
         let failure = match outcome {
             Ok(found) => {
                 self.sound(&mut table, &found);
@@ -121,7 +135,7 @@ impl Reader {
         if std::mem::take(&mut table.stalled) {
             self.put_back(table);
         }
-        if std::mem::take(&mut table.waiting) {
+        if table.waiting.take().is_some() {
             table.sink.assigned(ranges(found));
         }
     }

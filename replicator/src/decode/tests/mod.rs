@@ -55,6 +55,7 @@ struct Message {
     offset: i64,
     timestamp_ms: Option<i64>,
     moves_key: bool,
+    moved_key: bool,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
 }
@@ -72,9 +73,12 @@ fn avro_messages(topic: &str) -> Vec<Message> {
 fn messages<Part: for<'a> Deserialize<'a>>(lines: &str, topic: &str, bytes: fn(Part) -> Vec<u8>) -> Vec<Message> {
     let recorded = lines.lines().map(|line| serde_json::from_str::<Recorded<Part>>(line).unwrap());
     let recorded = recorded.filter(|recorded| recorded.topic == topic && recorded.partition == 0);
+    // The header of the second half was not recorded: it comes behind the first one and its tombstone.
+    let mut moves_key = false;
     let messages = recorded.map(|recorded| Message {
         offset: recorded.offset,
         timestamp_ms: Some(recorded.timestamp_ms),
+        moved_key: std::mem::replace(&mut moves_key, recorded.moves_key) && !recorded.moves_key,
         moves_key: recorded.moves_key,
         key: recorded.key.map(bytes),
         value: recorded.value.map(bytes),
@@ -84,7 +88,7 @@ fn messages<Part: for<'a> Deserialize<'a>>(lines: &str, topic: &str, bytes: fn(P
 
 /// A message without a key.
 fn message(offset: i64, value: impl Into<Vec<u8>>) -> Message {
-    Message { offset, timestamp_ms: None, moves_key: false, key: None, value: Some(value.into()) }
+    Message { offset, timestamp_ms: None, moves_key: false, moved_key: false, key: None, value: Some(value.into()) }
 }
 
 fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch {
@@ -101,6 +105,7 @@ fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch {
         key: append(message.key),
         value: append(message.value),
         moves_key: message.moves_key,
+        moved_key: message.moved_key,
     });
     let messages = messages.collect();
     RawBatch { topic: Arc::from("topic"), partition: 0, messages, bytes, held: Budget::new(0).hold(0) }

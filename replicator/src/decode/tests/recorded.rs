@@ -158,6 +158,8 @@ async fn a_change_of_key_is_a_marked_delete_and_a_create() {
     let found: Vec<_> = events.iter().map(|event| (event.offset, event.op, event.moves_key)).collect();
     assert_eq!(found[..4], expected);
     assert_eq!(found[4], (15, Op::Create, false));
+    assert!(events[4].moved_key && !events[3].moved_key);
+    assert!(events.iter().all(|event| event.message_ts_ms.is_some()));
     let (batch, row) = at(&decoded, 13);
     assert_eq!(batch.schema.key, [0, 1]);
     assert_eq!((cell(batch, "sku", row), cell(batch, "region", row)), ("sku3".to_owned(), "DE".to_owned()));

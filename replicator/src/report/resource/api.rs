@@ -10,6 +10,7 @@ use kube::{Api, Client, Config, Resource};
 use serde::Serialize;
 use tributary_crds::{CdcReplication, TableStatus};
 
+use super::annotation;
 use super::error::ReportError;
 use crate::settings::Shard;
 
@@ -90,9 +91,10 @@ impl StatusApi {
         Self { api, resource: resource.clone(), shard }
     }
 
-    /// Makes `tables` all that this shard says.
-    pub(super) async fn apply(&self, tables: &[TableStatus]) -> Result<(), ReportError> {
-        self.apply_as(&format!("{MANAGER}{}", self.shard.ordinal()), tables).await
+    /// Makes `tables` all that this shard says; the annotation that asks for restarts, as the answer has it.
+    pub(super) async fn apply(&self, tables: &[TableStatus]) -> Result<Option<String>, ReportError> {
+        let answer = self.apply_as(&format!("{MANAGER}{}", self.shard.ordinal()), tables).await?;
+        Ok(answer.metadata.annotations.and_then(|mut annotations| annotations.remove(annotation::RESTART)))
     }
 
     /// Takes back what shards said that there are no longer: there were more replicas once. Their tables belong to others
@@ -106,7 +108,11 @@ impl StatusApi {
         Ok(())
     }
 
-    async fn apply_as(&self, manager: &str, tables: &[TableStatus]) -> Result<(), ReportError> {
+    async fn apply_as(
+        &self,
+        manager: &str,
+        tables: &[TableStatus],
+    ) -> Result<PartialObjectMeta<CdcReplication>, ReportError> {
         let applied = Applied {
             api_version: CdcReplication::api_version(&()).into_owned(),
             kind: CdcReplication::kind(&()).into_owned(),
@@ -116,7 +122,7 @@ impl StatusApi {
         // The table may have been another shard's; it is ours now.
         let parameters = PatchParams::apply(manager).force();
         let patch = Patch::Apply(&applied);
-        self.call(self.api.patch_status(&self.resource.name, &parameters, &patch)).await.map(drop)
+        self.call(self.api.patch_status(&self.resource.name, &parameters, &patch)).await
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ReportError> {

@@ -1,8 +1,8 @@
 //! What the resource's status says of a table.
 
-use tributary_crds::{TablePhase, TableStatus};
+use tributary_crds::TableStatus;
 
-use super::super::{Phase, TableState};
+use super::super::TableState;
 
 /// A message is cut here: 200 tables in trouble must fit into one resource.
 const LONGEST_MESSAGE: usize = 1000;
@@ -15,13 +15,7 @@ pub(super) fn entries(tables: Vec<TableState>) -> Vec<TableStatus> {
 fn entry(table: TableState) -> TableStatus {
     TableStatus {
         name: table.name,
-        phase: match table.phase {
-            Phase::Waiting => TablePhase::Waiting,
-            Phase::Snapshotting => TablePhase::Snapshotting,
-            Phase::Streaming => TablePhase::Streaming,
-            Phase::Retrying => TablePhase::Retrying,
-            Phase::Failed => TablePhase::Stopped,
-        },
+        phase: table.phase,
         rows: table.rows.map(|rows| rows as i64),
         snapshot_percent: table.snapshot_percent.map(i32::from),
         lag_seconds: table.lag_seconds.map(|seconds| seconds.round() as i64),
@@ -43,13 +37,15 @@ fn message(message: Option<String>, warnings: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tributary_crds::TablePhase;
+
     use super::*;
 
     #[test]
-    fn an_entry_has_whole_seconds_and_the_phases_of_the_resource() {
+    fn an_entry_has_whole_seconds() {
         let table = TableState {
             name: "public.users".into(),
-            phase: Phase::Snapshotting,
+            phase: TablePhase::Snapshotting,
             rows: Some(120_000),
             snapshot_percent: Some(40),
             lag_seconds: Some(2.6),
@@ -66,8 +62,6 @@ mod tests {
                 "lagSeconds": 3, "deltaVersion": 17, "position": "0/16B3748",
             }])
         );
-        let failed = TableState { phase: Phase::Failed, ..TableState::default() };
-        assert_eq!(entry(failed).phase, TablePhase::Stopped);
     }
 
     #[test]

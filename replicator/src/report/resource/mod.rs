@@ -3,6 +3,7 @@
 //! Each shard applies its entries of `status.tables` on the server, as a field manager of its own. What it no longer
 //! applies is removed, so a table that moved to another shard or left the resource needs no further care.
 
+mod annotation;
 mod api;
 mod content;
 mod error;
@@ -15,20 +16,27 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tributary_crds::TableStatus;
 
+use self::annotation::Asked;
 use self::api::StatusApi;
 pub use self::api::{ResourceName, ResourceNameError};
 use self::error::ReportError;
 use self::pace::Pace;
-use super::{Board, describe};
+use super::{Board, Restarts, describe};
 use crate::settings::Shard;
 
 /// How often it is looked whether there is something to tell.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Tells the resource about the tables on `board` until `stop`. That this does not succeed is logged, once for each
+/// Tells the resource about the tables on `board` until `stop`, and takes from it which tables to start again. That this does not succeed is logged, once for each
 /// reason, and holds up nothing else.
-pub async fn report_to(resource: ResourceName, shard: Shard, board: Board, stop: CancellationToken) {
-    let mut reporter = Reporter::new(resource, shard, board);
+pub async fn report_to(
+    resource: ResourceName,
+    shard: Shard,
+    board: Board,
+    restarts: Restarts,
+    stop: CancellationToken,
+) {
+    let mut reporter = Reporter::new(resource, shard, board, restarts);
     let mut tick = tokio::time::interval(TICK);
     loop {
         let step = async {
@@ -46,6 +54,8 @@ struct Reporter {
     resource: ResourceName,
     shard: Shard,
     board: Board,
+    restarts: Restarts,
+    asked: Asked,
     started: Timestamp,
     api: Option<StatusApi>,
     /// What shards that are gone had said was taken back.
@@ -56,9 +66,9 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(resource: ResourceName, shard: Shard, board: Board) -> Self {
-        let (started, pace) = (Timestamp::now(), Pace::default());
-        Self { resource, shard, board, started, api: None, released: false, pace, trouble: None }
+    fn new(resource: ResourceName, shard: Shard, board: Board, restarts: Restarts) -> Self {
+        let (started, asked, pace) = (Timestamp::now(), Asked::default(), Pace::default());
+        Self { resource, shard, board, restarts, asked, started, api: None, released: false, pace, trouble: None }
     }
 
     /// Tells what is worth telling now.
@@ -66,7 +76,8 @@ impl Reporter {
         let tables = content::entries(self.board.tables(Timestamp::now()));
         let Some(tables) = self.pace.due(now, tables) else { return };
         match self.tell(&tables).await {
-            Ok(()) => {
+            Ok(restart) => {
+                self.start_again(restart.as_deref());
                 self.pace.told(now, tables);
                 if self.trouble.take().is_some() {
                     info!(resource = %self.resource, "the resource's status is reported again");
@@ -81,7 +92,17 @@ impl Reporter {
         }
     }
 
-    async fn tell(&mut self, tables: &[TableStatus]) -> Result<(), ReportError> {
+    /// Another shard's tables are its own business.
+    fn start_again(&mut self, annotation: Option<&str>) {
+        for table in self.asked.new_in(annotation) {
+            if self.restarts.restart(&table) {
+                info!(table, "the annotation {} asks for a restart", annotation::RESTART);
+            }
+        }
+    }
+
+    /// Tells it; what the annotation for restarts says.
+    async fn tell(&mut self, tables: &[TableStatus]) -> Result<Option<String>, ReportError> {
         let api = match self.api.take() {
             Some(api) => api,
             None => StatusApi::new(api::client().await?, &self.resource, self.shard),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::consume::Budget;
+use crate::policy::Policy;
 
 const PATH: &str = "/apis/tributary.dev/v1alpha1/namespaces/shop/cdcreplications/orders";
 
@@ -85,9 +86,10 @@ fn failure(code: u16, message: &str) -> (u16, Value) {
 
 fn reporter(server: &ApiServer, shard: &str) -> Reporter {
     let board = Board::new(Budget::new(1));
-    board.table("public.users", "s3://lake/users").failed("message 4 cannot be decoded");
+    board.table("public.users", "s3://lake/users").stopped(Policy::Stop, "message 4 cannot be decoded");
     let shard = shard.parse().unwrap();
-    let mut reporter = Reporter::new("shop/orders".parse().unwrap(), shard, board);
+    let (restarts, _) = Restarts::new([]);
+    let mut reporter = Reporter::new("shop/orders".parse().unwrap(), shard, board, restarts);
     reporter.api = Some(StatusApi::new(server.client(), &reporter.resource, shard));
     reporter
 }
@@ -135,7 +137,7 @@ async fn nothing_is_written_while_nothing_changes() {
         reporter.step(start + Duration::from_secs(second)).await;
     }
     assert_eq!(server.calls().len(), 2);
-    reporter.board.table("public.users", "").retrying("S3 answers 503");
+    reporter.board.table("public.users", "").retrying(Policy::TryAgain, "S3 answers 503");
     reporter.step(start + Duration::from_secs(59)).await;
     assert_eq!(server.calls().len(), 3);
     assert_eq!(server.calls()[2].body["status"]["tables"][0]["phase"], "Retrying");
@@ -204,6 +206,29 @@ async fn an_api_server_that_is_not_there_does_not_stop_anything() {
         trouble.starts_with("the Kubernetes API server cannot be reached") && trouble.contains("refused"),
         "{trouble}"
     );
+}
+
+#[tokio::test]
+async fn an_annotation_that_is_new_has_its_tables_started_again() {
+    let annotated = |text: &str| {
+        let mut resource = written_by(&[]);
+        resource["metadata"]["annotations"] = json!({ "tributary.dev/restart": text });
+        (200, resource)
+    };
+    let server = ApiServer::answering([
+        (200, written_by(&[])),
+        annotated("public.users=1"),
+        annotated("public.users=2,public.elsewhere=1"),
+    ]);
+    let mut reporter = reporter(&server, "0/1");
+    let (restarts, mut asked) = Restarts::new(["public.users".to_owned()]);
+    reporter.restarts = restarts;
+    let start = Instant::now();
+    reporter.step(start).await;
+    assert!(asked.try_recv().is_err(), "it was there when the process started");
+    reporter.step(start + Duration::from_mins(1)).await;
+    assert_eq!(asked.try_recv().unwrap(), "public.users");
+    assert!(asked.try_recv().is_err(), "a table of another shard");
 }
 
 #[test]

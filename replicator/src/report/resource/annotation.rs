@@ -1,0 +1,51 @@
+//! The annotation that has tables started again. Pure.
+
+use std::collections::BTreeMap;
+
+/// `kubectl annotate cdc shop tributary.dev/restart=public.orders=$(date +%s)`
+pub(super) const RESTART: &str = "tributary.dev/restart";
+
+/// What the annotation said so far.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Table → whatever stands behind its `=`; none before the annotation was looked at.
+    seen: Option<BTreeMap<String, String>>,
+}
+
+impl Asked {
+    /// The tables to be started again now, given the annotation: a comma-separated list of `TABLE=TOKEN`. A table is started
+    /// once for each new token; what is found first was asked for before this process started all of them.
+    pub(super) fn new_in(&mut self, annotation: Option<&str>) -> Vec<String> {
+        let wishes = annotation.unwrap_or_default().split(',').map(str::trim).filter(|wish| !wish.is_empty());
+        let wishes: BTreeMap<String, String> = wishes
+            .map(|wish| wish.split_once('=').unwrap_or((wish, "")))
+            .map(|(table, token)| (table.to_owned(), token.to_owned()))
+            .collect();
+        let new = match &self.seen {
+            Some(seen) => wishes
+                .iter()
+                .filter(|(table, token)| seen.get(*table) != Some(token))
+                .map(|(table, _)| table.clone())
+                .collect(),
+            None => Vec::new(),
+        };
+        self.seen = Some(wishes);
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_started_again_once_for_each_new_token() {
+        let mut asked = Asked::default();
+        assert_eq!(asked.new_in(Some("public.old=1")), [""; 0], "asked for before this process started");
+        assert_eq!(asked.new_in(Some("public.old=1, public.users=1")), ["public.users"]);
+        assert_eq!(asked.new_in(Some("public.old=1, public.users=1")), [""; 0]);
+        assert_eq!(asked.new_in(Some("public.users=2,public.orders")), ["public.orders", "public.users"]);
+        assert_eq!(asked.new_in(None), [""; 0]);
+        assert_eq!(asked.new_in(Some("public.users=2")), ["public.users"], "it was taken away in between");
+    }
+}

@@ -1,0 +1,112 @@
+//! The work of one table, made anew at each start of it.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+use tributary_crds::CdcReplication;
+
+use crate::consume::{Consumer, Heartbeat};
+use crate::decode::{Decoder, RegistryClient, RegistryError};
+use crate::pipeline::{CommitLimits, Pipeline, PipelineError};
+use crate::report::{TableHandle, describe};
+use crate::settings::{EventFormat, Secrets, Settings, Shard, TableSettings};
+use crate::supervise::{Start, Work};
+
+/// How often the ends of the topics are compared with what was applied.
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Where settings come from, to be read again: credentials may have changed by the time a table is started again.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) resource: Arc<CdcReplication>,
+    pub(super) secrets: Secrets,
+    pub(super) shard: Shard,
+}
+
+/// What all tables share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) source: Source,
+    pub(super) settings: Arc<Settings>,
+    pub(super) consumer: Consumer,
+    pub(super) heartbeats: watch::Receiver<Option<Heartbeat>>,
+}
+
+/// What decodes the messages of a table.
+pub(super) fn decoder(format: &EventFormat) -> Result<Decoder, RegistryError> {
+    Ok(match format {
+        EventFormat::Json => Decoder::json(),
+        EventFormat::Avro(registry) => Decoder::avro(RegistryClient::new(registry.clone())?),
+    })
+}
+
+impl Shared {
+    /// Makes the work of the table `name`.
+    pub(super) fn start(self, name: String, report: TableHandle) -> Start {
+        let mut fresh = true;
+        let mut shared = self;
+        Box::new(move |stop| {
+            if !std::mem::take(&mut fresh) {
+                shared.read_settings();
+            }
+            let Some(table) = shared.settings.tables.iter().find(|table| table.name == name) else {
+                return Err(PipelineError::Internal(format!("the settings have no table {name}")));
+            };
+            shared.work(table, report.clone(), stop)
+        })
+    }
+
+    fn read_settings(&mut self) {
+        let Source { resource, secrets, shard } = &self.source;
+        match Settings::resolve(resource, secrets, *shard) {
+            Ok(settings) => self.settings = Arc::new(settings),
+            Err(error) => warn!("going on with the settings of the last start: {}", describe(&error)),
+        }
+    }
+
+    fn work(&self, table: &TableSettings, report: TableHandle, stop: CancellationToken) -> Result<Work, PipelineError> {
+        let settings = &self.settings;
+        let lag = watch_lag(self.consumer.clone(), self.heartbeats.clone(), table.topic.clone(), report.clone());
+        let pipeline = Pipeline {
+            spec: settings.table_spec(table),
+            consumer: self.consumer.clone(),
+            decoder: decoder(&settings.format)?,
+            limits: CommitLimits { interval: settings.commit_interval, bytes: settings.commit_size },
+            report,
+            stop,
+        };
+        Ok(Box::pin(async move {
+            tokio::select! {
+                ended = pipeline.run() => ended,
+                never = lag => match never {},
+            }
+        }))
+    }
+}
+
+/// Tells the table's report, once a second, where its topic ends and how far the connector is.
+async fn watch_lag(
+    consumer: Consumer,
+    heartbeats: watch::Receiver<Option<Heartbeat>>,
+    topic: String,
+    report: TableHandle,
+) -> Infallible {
+    let mut tick = tokio::time::interval(LAG_INTERVAL);
+    loop {
+        tick.tick().await;
+        // Taken before the ends, which must not be older than it.
+        let heartbeat = *heartbeats.borrow();
+        let ends: HashMap<i32, i64> =
+            (0..).map_while(|partition| Some((partition, consumer.end_offset(&topic, partition)?))).collect();
+        report.ends(ends, Timestamp::now());
+        if let Some(heartbeat) = heartbeat {
+            report.heartbeat(heartbeat.ts_ms);
+        }
+    }
+}
