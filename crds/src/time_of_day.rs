@@ -22,7 +22,7 @@ pub struct TimeOfDayError {
 impl TimeOfDay {
     /// How long after midnight.
     pub fn since_midnight(self) -> std::time::Duration {
-        std::time::Duration::from_secs(u64::from(self.minutes) * 60)
+        std::time::Duration::from_mins(u64::from(self.minutes))
     }
 }
 
