@@ -22,7 +22,9 @@ fn file(partition: &str, number: usize, bytes: u64, deleted: u64) -> DataFile {
 
 fn files(all: impl IntoIterator<Item = DataFile>) -> DataFiles {
     let mut files = DataFiles::default();
-    all.into_iter().for_each(|file| drop(files.put(file)));
+    for file in all {
+        files.put(file);
+    }
     files
 }
 
