@@ -60,7 +60,8 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    // Two TLS providers are linked in (deltalake's and the AWS SDK's), so none would be chosen by itself.
+    // Two TLS providers are linked in, so none would be chosen by itself: object_store signs with ring, deltalake's own HTTP
+    // client brings aws-lc-rs.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let command = Command::parse();
     report::start_logging(command.log_format);

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tributary_crds::{CdcReplication, document};
 
 use super::{EventFormat, Secrets, Settings, SettingsError, Shard, read};
+use crate::storage::SECRET_FOLDER;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
@@ -107,14 +108,14 @@ fn a_document_with_everything_becomes_settings() {
     let mut options: Vec<_> =
         settings.storage.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     options.sort_unstable();
+    let folder = secrets.path().join("lake");
     let expected = [
-        ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_ENDPOINT_URL", "http://minio:9000"),
+        ("AWS_ENDPOINT_URL_S3", "http://minio:9000"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_SECRET_ACCESS_KEY", "hunter4"),
         ("max_retries", "3"),
         ("retry_timeout", "30s"),
+        (SECRET_FOLDER, folder.to_str().unwrap()),
     ];
     assert_eq!(options, expected);
 }
@@ -178,12 +179,11 @@ fn a_cluster_of_strimzi_is_not_for_local_runs() {
 }
 
 #[test]
-fn without_credentials_the_usual_chain_is_asked_even_for_another_endpoint() {
+fn without_credentials_the_usual_places_are_asked_even_for_another_endpoint() {
     let secrets = all_secrets();
     let yaml = EVERYTHING.replace(", credentials: {secretName: lake}", "");
     let options = resolved(&yaml, secrets.path()).unwrap().storage.options;
-    assert_eq!(options.get("AWS_FORCE_CREDENTIAL_LOAD").map(String::as_str), Some("true"));
-    assert!(!options.contains_key("AWS_ACCESS_KEY_ID"));
+    assert!(options.contains_key("AWS_ENDPOINT_URL_S3") && !options.contains_key(SECRET_FOLDER), "{options:?}");
 }
 
 #[test]
