@@ -5,6 +5,8 @@
 // `KubeSchema` repeats each struct, with its `pub`, inside a function.
 #![allow(unreachable_pub)]
 
+#[cfg(test)]
+mod cel;
 pub mod check;
 pub mod document;
 pub mod librdkafka;

@@ -39,8 +39,6 @@ use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Maintenan
     // Names of topics, slots and pods are made from it, and some of those may have 63 characters.
     validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name has at most 40 characters, because longer names are made from it")
 )]
-// For tests only: client-side CEL brings 60 more crates.
-#[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
 pub struct CdcReplicationSpec {
     /// The database that is replicated.

@@ -63,13 +63,14 @@ impl ReplicatorPlan {
             .collect();
         mounted.sort();
         mounted.dedup();
+        let needs_restart = used().filter(|reference| !reference.is_read_again);
         Ok(Self {
             image: spec.image.clone().unwrap_or_else(|| defaults.replicator_image.clone()),
             shards: spec.replicas,
             pods: if resource.spec.suspend { 0 } else { spec.replicas },
             resources,
             secrets: mounted,
-            secrets_version: versions.version_of(used().map(|reference| reference.secret.as_str())),
+            secrets_version: versions.version_of(needs_restart.map(|reference| reference.secret.as_str())),
         })
     }
 }

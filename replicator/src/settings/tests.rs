@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tributary_crds::{CdcReplication, Writes, document};
 
 use super::{EventFormat, Secrets, Settings, SettingsError, Shard, read};
+use crate::storage::SECRET_FOLDER;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
@@ -116,14 +117,14 @@ fn a_document_with_everything_becomes_settings() {
     let mut options: Vec<_> =
         settings.storage.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     options.sort_unstable();
+    let folder = secrets.path().join("lake");
     let expected = [
-        ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_ENDPOINT_URL", "http://minio:9000"),
+        ("AWS_ENDPOINT_URL_S3", "http://minio:9000"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_SECRET_ACCESS_KEY", "hunter4"),
         ("max_retries", "3"),
         ("retry_timeout", "30s"),
+        (SECRET_FOLDER, folder.to_str().unwrap()),
     ];
     assert_eq!(options, expected);
 }
@@ -187,11 +188,11 @@ fn a_cluster_of_strimzi_is_not_for_local_runs() {
 }
 
 #[test]
-fn without_credentials_none_are_set_so_that_the_store_looks_in_the_usual_places() {
+fn without_credentials_the_usual_places_are_asked_even_for_another_endpoint() {
     let secrets = all_secrets();
     let yaml = EVERYTHING.replace(", credentials: {secretName: lake}", "");
     let options = resolved(&yaml, secrets.path()).unwrap().storage.options;
-    assert!(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| !options.contains_key(*name)));
+    assert!(options.contains_key("AWS_ENDPOINT_URL_S3") && !options.contains_key(SECRET_FOLDER), "{options:?}");
 }
 
 #[test]
