@@ -29,6 +29,8 @@ pub struct Supervisor {
     /// Task → table.
     names: HashMap<Id, String>,
     stop: CancellationToken,
+    /// When a table is opened again that stopped for something that others can cure.
+    try_later: Duration,
 }
 
 struct Table {
@@ -49,7 +51,7 @@ enum State {
 impl Supervisor {
     /// Supervises nothing yet. All tables end when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { tables: BTreeMap::new(), tasks: JoinSet::new(), names: HashMap::new(), stop }
+        Self { tables: BTreeMap::new(), tasks: JoinSet::new(), names: HashMap::new(), stop, try_later: TRY_LATER }
     }
 
     /// Starts a table.
@@ -81,7 +83,7 @@ impl Supervisor {
                 self.names.insert(task.id(), name.to_owned());
                 table.state = State::Running(stop);
             }
-            Err(error) => table.stop(&error),
+            Err(error) => table.stop(&error, self.try_later),
         }
     }
 
@@ -124,8 +126,11 @@ impl Supervisor {
         let again = matches!(table.state, State::Restarting) && !self.stop.is_cancelled();
         match result {
             Ok(()) if asked => table.state = State::Stopped(None),
-            Ok(()) => table.stop(&PipelineError::Internal("its task has ended, and nobody asked it to".into())),
-            Err(error) => table.stop(&error),
+            Ok(()) => {
+                let error = PipelineError::Internal("its task has ended, and nobody asked it to".into());
+                table.stop(&error, self.try_later);
+            }
+            Err(error) => table.stop(&error, self.try_later),
         }
         if again {
             self.start_again(&name, "asked for");
@@ -142,13 +147,13 @@ impl Table {
     }
 
     /// Its task has ended with an error: says so.
-    fn stop(&mut self, error: &PipelineError) {
+    fn stop(&mut self, error: &PipelineError, try_later: Duration) {
         let policy = Policy::of(error);
         match error {
             PipelineError::Internal(_) => self.report.internal_error(&describe(error)),
             _ => self.report.stopped(policy, &describe(error)),
         }
-        self.state = State::Stopped((policy != Policy::Stop).then(|| Instant::now() + TRY_LATER));
+        self.state = State::Stopped((policy != Policy::Stop).then(|| Instant::now() + try_later));
     }
 }
 

@@ -180,7 +180,7 @@ public.orders: NULL becomes 0 in column a
         board.table("public.users", "u").waiting("the topic");
         let listener = super::super::listen(([127, 0, 0, 1], 0).into(), "--http").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        tokio::spawn(super::super::serve(listener, board, std::future::pending()));
+        tokio::spawn(super::super::serve(listener, board, super::super::Restarts::new([]).0, std::future::pending()));
         let text = render(&fetch(&url).await.unwrap(), Timestamp::now());
         assert!(text.contains("public.users  Waiting") && text.contains("public.users: the topic"), "{text}");
     }
