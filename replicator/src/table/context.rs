@@ -105,7 +105,7 @@ impl Context {
     }
 
     /// Removes objects that nothing refers to. One that stays is removed by the next vacuum.
-    pub(super) async fn discard(&self, paths: impl IntoIterator<Item = String>) {
+    pub(super) async fn discard(&self, paths: Vec<String>) {
         for path in paths {
             if let Ok(path) = Path::parse(&path) {
                 let _ = self.store.delete(&path).await;

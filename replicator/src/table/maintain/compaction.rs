@@ -52,13 +52,13 @@ impl KeyedTable {
                     return Ok(Maintained { job: Job::Compaction, removed, written, bytes_written });
                 }
                 Landing::Taken(entry) => {
-                    self.context.discard(own).await;
+                    self.context.discard(own.into_iter().collect()).await;
                     let progress = self.state.progress.clone();
                     self.take_in(*entry, &progress).await?;
                 }
             }
         }
-        self.discard(compacted.outputs.iter().map(|output| &output.file)).await;
+        self.discard(compacted.outputs.iter().map(|output| &output.file).collect()).await;
         Ok(Maintained { job: Job::Compaction, removed: 0, written: 0, bytes_written: 0 })
     }
 
@@ -98,13 +98,12 @@ impl KeyedTable {
     async fn discard_unused(&self, compacted: &Compacted, commit: &Commit) {
         let is_used = |path: &str| commit.entry.adds.iter().any(|add| add.path == path);
         let files = compacted.outputs.iter().map(|output| &output.file);
-        self.discard(files.filter(|file| !is_used(&file.add.path))).await;
+        self.discard(files.filter(|file| !is_used(&file.add.path)).collect()).await;
     }
 
-    async fn discard(&self, files: impl Iterator<Item = &WrittenFile>) {
-        let files: Vec<_> = files.collect();
+    async fn discard(&self, files: Vec<&WrittenFile>) {
         files.iter().for_each(|file| file.keys.remove());
-        self.context.discard(files.iter().map(|file| file.add.path.clone())).await;
+        self.context.discard(files.iter().map(|file| file.add.path.clone()).collect()).await;
     }
 }
 
