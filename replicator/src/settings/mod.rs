@@ -135,6 +135,7 @@ impl Settings {
             options: self.storage.options.clone(),
             topic: table.topic.clone(),
             partition_by: table.partition_by.clone(),
+            store: None,
         }
     }
 }

@@ -17,8 +17,10 @@ mod transaction;
 mod writer;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use deltalake::DeltaTable;
+use object_store::ObjectStore;
 use url::Url;
 
 pub use columns::Columns;
@@ -40,6 +42,8 @@ pub struct TableSpec {
     pub topic: String,
     /// Columns that partition a new table.
     pub partition_by: Vec<String>,
+    /// The storage at the table's root, instead of the one that `url` and `options` name.
+    pub store: Option<Arc<dyn ObjectStore>>,
 }
 
 impl TableSpec {

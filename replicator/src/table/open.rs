@@ -124,7 +124,10 @@ impl KeyedTable {
 fn build(spec: &TableSpec) -> Result<DeltaTable, TableError> {
     crate::storage::register();
     let builder = DeltaTableBuilder::from_url(spec.url.clone());
-    let builder = builder.map(|builder| builder.with_storage_options(spec.options.clone()));
+    let builder = builder.map(|builder| match &spec.store {
+        Some(store) => builder.with_storage_backend(Arc::clone(store), spec.url.clone()),
+        None => builder.with_storage_options(spec.options.clone()),
+    });
     builder.and_then(DeltaTableBuilder::build).map_err(TableError::storage("open", &spec.uri()))
 }
 

@@ -25,7 +25,7 @@ impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = Url::from_directory_path(directory.path()).unwrap();
-        let spec = TableSpec { url, options: HashMap::new(), topic: "t".to_owned(), partition_by: vec![] };
+        let spec = TableSpec { url, options: HashMap::new(), topic: "t".to_owned(), partition_by: vec![], store: None };
         Self { directory, spec, offset: 0 }
     }
 
