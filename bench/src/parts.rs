@@ -153,7 +153,7 @@ impl Stations {
         let folder = tempfile::tempdir()?;
         let url = Url::parse(&format!("file://{}/orders", folder.path().display()))?;
         std::fs::create_dir(folder.path().join("orders"))?;
-        let spec = TableSpec { url, options: [].into(), topic: TOPIC.to_owned(), partition_by: Vec::new(), store: None };
+        let spec = TableSpec { url, options: [].into(), topic: TOPIC.to_owned(), partition_by: Vec::new() };
         let (budget, progress) = (Budget::new(usize::MAX), [(0, Progress::default())].into());
         Ok(Self { decoder, budget, spec, table: None, progress, spent: Spent::default(), _folder: folder })
     }

@@ -27,7 +27,7 @@ enum Action {
 
 fn main() -> ExitCode {
     // Several TLS providers may be linked in, and then none would be chosen by itself.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Command::parse();
     log::start(command.log_format);
     match start(command.action) {

@@ -61,7 +61,7 @@ struct Run {
 
 fn main() -> ExitCode {
     // Two TLS providers are linked in (deltalake's and the AWS SDK's), so none would be chosen by itself.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Command::parse();
     report::start_logging(command.log_format);
     match start(command.action) {

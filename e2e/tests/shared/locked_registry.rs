@@ -57,7 +57,7 @@ impl Drop for LockedRegistry {
 fn acceptor(pem: &[u8]) -> TlsAcceptor {
     let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
     let certificate = CertificateDer::from_pem_slice(pem).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()))
 }

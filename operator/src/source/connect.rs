@@ -93,7 +93,7 @@ fn config(postgres: &Postgres, credentials: &Credentials) -> Config {
 /// TLS without a look at who the server is, which is what `prefer` and `require` mean to libpq and to the connector's
 /// driver. With SCRAM, the server still proves that it knows the password's hash.
 fn tls() -> MakeRustlsConnect {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(AnyServer(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS);
     #[allow(clippy::expect_used, reason = "a provider with no cipher for any version would be a broken build")]

@@ -83,10 +83,9 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// An empty fold of rows of `schema` (the table's), identified by the columns `key`.
-    pub fn new(schema: SchemaRef, key: Vec<usize>) -> Result<Self, ArrowError> {
-        let encoder = KeyEncoder::new(key.iter().map(|&column| schema.field(column).data_type().clone()))?;
-        Ok(Self {
+    /// An empty fold of rows of `schema` (the table's), identified by the columns `key`, which `encoder` hashes.
+    pub fn new(schema: SchemaRef, key: Vec<usize>, encoder: KeyEncoder) -> Self {
+        Self {
             schema,
             key,
             encoder,
@@ -95,7 +94,7 @@ impl Fold {
             truncated: false,
             moved: None,
             counts: OpCounts::default(),
-        })
+        }
     }
 
     /// No event was folded since the start or the last [`Fold::take`].
@@ -112,8 +111,9 @@ impl Fold {
     ///
     /// A change of an added table can come before the row that it changes. When that row is gone by the time the connector
     /// asks for the values that the change leaves out, it gets none; and the delete follows.
-    pub fn lacks_value(&self, has_row: impl Fn(KeyHash) -> bool) -> bool {
-        let lacks = |origin: &Origin| matches!(*origin, Origin::Stored { key, or } if !has_row(key) && !has_row(or));
+    pub fn lacks_value(&self, mut has_row: impl FnMut(KeyHash) -> bool) -> bool {
+        let mut lacks =
+            |origin: &Origin| matches!(*origin, Origin::Stored { key, or } if !(has_row(key) | has_row(or)));
         self.outcomes.values().any(|outcome| match outcome {
             Outcome::Row { unchanged, .. } => unchanged.iter().any(|(_, origin)| lacks(origin)),
             Outcome::Deleted => false,

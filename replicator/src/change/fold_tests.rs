@@ -39,8 +39,12 @@ fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
     }
 }
 
+fn new_fold() -> Fold {
+    Fold::new(schema(), vec![0], KeyEncoder::new([DataType::Int64]).unwrap())
+}
+
 fn fold(lines: &[Line]) -> Folded {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(lines, true), |_| Verdict::Apply).unwrap();
     fold.take().unwrap()
 }
@@ -79,7 +83,7 @@ fn an_unchanged_value_comes_from_an_earlier_event_or_else_from_the_table() {
 
 #[test]
 fn a_value_that_nobody_has_is_lacking_until_its_row_is_deleted() {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&[(Op::Create, 1, Some("long")), (Op::Update, 1, None)], false), |_| Verdict::Apply).unwrap();
     assert!(!fold.lacks_value(|_| false));
     fold.push(&batch(&[(Op::Update, 2, None)], false), |_| Verdict::Apply).unwrap();
@@ -110,7 +114,7 @@ fn a_truncate_forgets_what_came_before_it() {
 #[test]
 fn another_snapshot_starts_over_before_its_first_row() {
     let lines = [(READ, 1, Some("a")), (READ, 2, Some("b")), (READ, 2, Some("b")), (READ, 3, Some("c"))];
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     let second = |event: &Event| if event.offset == 2 { Verdict::StartOver } else { Verdict::Apply };
     fold.push(&batch(&lines, false), second).unwrap();
     let folded = fold.take().unwrap();
@@ -121,7 +125,7 @@ fn another_snapshot_starts_over_before_its_first_row() {
 
 #[test]
 fn refused_events_leave_no_trace() {
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     let first = |event: &Event| if event.offset == 0 { Verdict::Apply } else { Verdict::Skip };
     fold.push(&batch(&[(Op::Create, 1, Some("a")), (Op::Delete, 1, None)], false), first).unwrap();
     assert_eq!(texts(&fold.take().unwrap(), &[]), [(1, Some("a".into()))]);
@@ -133,7 +137,7 @@ fn rows_folded_before_a_column_appeared_have_null_in_it() {
     let mut fields = schema().fields().to_vec();
     fields.push(Arc::new(Field::new("new", DataType::Int64, true)));
     let wider: SchemaRef = Arc::new(Schema::new(fields));
-    let mut fold = Fold::new(schema(), vec![0]).unwrap();
+    let mut fold = new_fold();
     fold.push(&batch(&[(Op::Create, 1, Some("a"))], false), |_| Verdict::Apply).unwrap();
     fold.widen(&wider).unwrap();
     fold.push(&batch(&[(Op::Create, 2, Some("b"))], false), |_| Verdict::Apply).unwrap();

@@ -5,20 +5,30 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use arrow_array::ArrayRef;
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, DataType};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// 96 bits of the XXH3 hash of a key. Among 10⁹ rows the chance that any two collide is below 10⁻¹¹.
+/// The seeded XXH3 hash of a key. Among 10⁹ rows the chance that any two collide is below 10⁻²⁰.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash {
     high: u64,
-    low: u32,
+    low: u64,
 }
 
 impl KeyHash {
     /// The hash of a key in its row encoding.
-    fn of(encoded: &[u8]) -> Self {
-        let hash = xxh3_128(encoded);
-        Self { high: (hash >> 64) as u64, low: hash as u32 }
+    fn of(encoded: &[u8], seed: u64) -> Self {
+        let hash = xxh3_128_with_seed(encoded, seed);
+        Self { high: (hash >> 64) as u64, low: hash as u64 }
+    }
+
+    /// All 128 bits.
+    pub(crate) fn bits(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_bits(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
     }
 }
 
@@ -55,18 +65,25 @@ impl Hasher for PassThrough {
 #[derive(Debug)]
 pub struct KeyEncoder {
     converter: RowConverter,
+    seed: u64,
 }
 
 impl KeyEncoder {
     /// An encoder for key columns of these types, in key order. A type that Arrow cannot order is an error.
     pub fn new(types: impl IntoIterator<Item = DataType>) -> Result<Self, ArrowError> {
         let fields = types.into_iter().map(SortField::new).collect();
-        Ok(Self { converter: RowConverter::new(fields)? })
+        Ok(Self { converter: RowConverter::new(fields)?, seed: 0 })
+    }
+
+    /// The same with hashes that nobody foresees who does not know `seed`.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// One hash per row of the key columns.
     pub fn hashes(&self, columns: &[ArrayRef]) -> Result<Vec<KeyHash>, ArrowError> {
-        Ok(self.rows(columns)?.iter().map(|row| KeyHash::of(row.as_ref())).collect())
+        Ok(self.rows(columns)?.iter().map(|row| KeyHash::of(row.as_ref(), self.seed)).collect())
     }
 
     /// The key columns in an encoding that compares like the key.

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 
-use deltalake::logstore::{StorageConfig, logstore_for};
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
 
 use super::{CheckLine, Finding, innermost};
 use crate::settings::Storage;
+use crate::storage::Place;
 
 /// How long the storage has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,13 +36,11 @@ async fn try_out(storage: &Storage) -> Result<(), Finding> {
 
 /// The store as the tables open it.
 fn open(storage: &Storage) -> Result<Arc<dyn ObjectStore>, Finding> {
-    crate::storage::register();
-    let log_store = StorageConfig::parse_options(hasty(storage.options.clone()))
-        .and_then(|config| logstore_for(&storage.url, config));
-    let unusable = |error: deltalake::DeltaTableError| {
+    let place = Place::open(&storage.url, &hasty(storage.options.clone()));
+    let unusable = |error: StoreError| {
         Finding::problem(format!("cannot be opened: {}", innermost(&error)), "check spec.destination")
     };
-    Ok(log_store.map_err(unusable)?.object_store(None))
+    Ok(place.map_err(unusable)?.folder)
 }
 
 /// The same options, but little is tried again: somebody waits for the answer.

@@ -81,7 +81,7 @@ impl Buffer {
         let arrow = columns.arrow();
         let fold = match &mut self.fold {
             Some(fold) => fold,
-            none => none.insert(Fold::new(Arc::clone(arrow), columns.key().to_vec())?),
+            none => none.insert(Fold::new(Arc::clone(arrow), columns.key().to_vec(), columns.key_encoder()?)),
         };
         fold.widen(arrow)?;
         let progress = self.progress.entry(partition).or_default();
@@ -144,8 +144,16 @@ impl Buffer {
     }
 
     /// A commit here would fail for a value that `table` does not have; the event that makes it needless may be on its way.
-    pub(super) fn lacks_value(&self, table: &KeyedTable) -> bool {
-        self.fold.as_ref().is_some_and(|fold| fold.lacks_value(|key| table.has_row(key)))
+    pub(super) async fn lacks_value(&self, table: &KeyedTable) -> Result<bool, TableError> {
+        let Some(fold) = &self.fold else { return Ok(false) };
+        let mut keys = Vec::new();
+        fold.lacks_value(|key| {
+            keys.push(key);
+            true
+        });
+        let there: std::collections::HashMap<_, _> =
+            keys.iter().copied().zip(table.has_rows(keys.clone()).await?).collect();
+        Ok(fold.lacks_value(|key| there.get(&key).copied().unwrap_or(false)))
     }
 
     /// Takes all events out for a commit; `None` when there are none.

@@ -96,7 +96,7 @@ impl Pipeline {
         let subscription = consumer.subscribe(&spec.topic, resume(&progress));
         let steps = decoding::start(subscription.deliveries, decoder, report.clone());
         if let Some(table) = &opened {
-            report.opened(table.version(), table.rows() as u64);
+            report.opened(table.version(), table.rows());
         }
         let share = subscription.share;
         let buffer = Buffer::new(progress);
@@ -204,9 +204,12 @@ impl Writer {
     }
 
     async fn commit_when_complete(&mut self) -> Result<(), End> {
-        let lacks = |table: &KeyedTable| self.buffer.lacks_value(table);
         let waits_long = self.buffer.since().is_some_and(|since| since.elapsed() > DELETE_PATIENCE);
-        if !waits_long && self.table.as_ref().is_some_and(lacks) {
+        let lacks = match &self.table {
+            Some(table) if !waits_long => self.buffer.lacks_value(table).await?,
+            _ => false,
+        };
+        if lacks {
             self.try_again_at = Some(tokio::time::Instant::now() + DELETE_POLL);
             return Ok(());
         }

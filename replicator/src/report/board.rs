@@ -193,7 +193,14 @@ mod tests {
         let progress = PartitionProgress::from([(0, Progress { next_offset: 7, ..Progress::default() })]);
         users.committed(
             &CommitReport {
-                committed: Committed { version: 2, rows: 5, files: 1, files_written: 2, bytes_written: 900 },
+                committed: Committed {
+                    version: 2,
+                    rows: 5,
+                    files: 1,
+                    files_written: 2,
+                    bytes_written: 900,
+                    ..Committed::default()
+                },
                 counts: OpCounts { reads: 4, updates: 3, ..OpCounts::default() },
                 progress: &progress,
                 snapshot_completed: true,

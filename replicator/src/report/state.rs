@@ -141,7 +141,7 @@ impl Knowledge {
     }
 
     pub(super) fn committed(&mut self, report: &CommitReport<'_>, now: Timestamp) {
-        self.opened(report.committed.version, report.committed.rows as u64);
+        self.opened(report.committed.version, report.committed.rows);
         self.state.commits += 1;
         self.state.last_commit = Some(now);
         self.progressed(report.progress);

@@ -131,11 +131,9 @@ impl Settings {
     /// How the Delta table of one of the tables is opened.
     pub fn table_spec(&self, table: &TableSettings) -> table::TableSpec {
         table::TableSpec {
-            url: table.url.clone(),
             options: self.storage.options.clone(),
-            topic: table.topic.clone(),
             partition_by: table.partition_by.clone(),
-            store: None,
+            ..table::TableSpec::new(table.url.clone(), table.topic.clone())
         }
     }
 }

@@ -1,22 +1,48 @@
-//! How delta-rs reaches a storage: the stores of `object_store` itself, without the AWS SDK beside them.
+//! Where tables lie: a store of `object_store` for each scheme, without the AWS SDK beside it.
 
 mod s3;
 
-use std::sync::{Arc, Once};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use deltalake::logstore::{logstore_factories, object_store_factories};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error, ObjectStore};
 use url::Url;
 
-use s3::S3Factory;
+/// A folder of a storage.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The storage from its root, in which addresses are paths of their URLs.
+    pub root: Arc<dyn ObjectStore>,
+    /// The folder, with paths below it.
+    pub folder: Arc<dyn ObjectStore>,
+}
 
-/// Makes `s3://` and `s3a://` known to delta-rs. Cheap to call again.
-pub fn register() {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        let factory = Arc::new(S3Factory);
-        for scheme in ["s3://", "s3a://"].into_iter().filter_map(|scheme| Url::parse(scheme).ok()) {
-            object_store_factories().insert(scheme.clone(), factory.clone());
-            logstore_factories().insert(scheme, factory.clone());
-        }
-    });
+impl Place {
+    /// The folder that `url` names (`s3://bucket/folder`, `file:///folder`, `memory:///`), reached with `options` in the
+    /// keys of `object_store`. Nothing is asked of the storage yet.
+    pub fn open(url: &Url, options: &HashMap<String, String>) -> Result<Self, Error> {
+        let root: Arc<dyn ObjectStore> = match url.scheme() {
+            "s3" | "s3a" => Arc::new(s3::build(url, options)?),
+            "file" => Arc::new(LocalFileSystem::new()),
+            "memory" => Arc::new(InMemory::new()),
+            scheme => return Err(unknown(scheme)),
+        };
+        Self::within(root, url)
+    }
+
+    /// The folder that the path of `url` names in `root`.
+    pub fn within(root: Arc<dyn ObjectStore>, url: &Url) -> Result<Self, Error> {
+        let path = Path::from_url_path(url.path())?;
+        let folder: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(Arc::clone(&root), path));
+        Ok(Self { root, folder })
+    }
+}
+
+fn unknown(scheme: &str) -> Error {
+    let source = format!("{scheme}:// is none of s3://, s3a:// and file://").into();
+    Error::Generic { store: "destination", source }
 }

@@ -6,14 +6,19 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use buoyant_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use buoyant_kernel::schema::{DataType, PrimitiveType, StructType};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::TableError;
-use crate::change::RowSchema;
+use super::create::{KEY_COLUMNS, unexpected};
+use super::log::Metadata;
+use crate::change::{KeyEncoder, RowSchema};
 
 /// Columns and key of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     arrow: SchemaRef,
     key: Vec<usize>,
+    seed: u64,
 }
 
 impl Columns {
@@ -25,14 +30,40 @@ impl Columns {
         let fields = source.arrow.fields().iter();
         let plain: Vec<Field> = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
         let delta: StructType = (&Schema::new(plain)).try_into_kernel()?;
-        Self::new(&delta, source.key.iter().map(|&column| source.arrow.field(column).name().as_str()))
+        Self::new(&delta, source.key.iter().map(|&column| source.arrow.field(column).name().as_str()), 0)
     }
 
-    /// The columns of an existing table. A key column that does not exist is an error.
-    pub(super) fn new<'a>(delta: &StructType, key: impl Iterator<Item = &'a str>) -> Result<Self, TableError> {
+    /// The columns of an existing table, by what its metadata says; `None` when it does not say which ones are the key.
+    pub(super) fn of_metadata(metadata: &Metadata) -> Result<Option<Self>, TableError> {
+        let key = metadata.configuration.get(KEY_COLUMNS).and_then(|key| serde_json::from_str::<Vec<String>>(key).ok());
+        let Some(key) = key else { return Ok(None) };
+        let delta: StructType = serde_json::from_str(&metadata.schema_string).map_err(unexpected)?;
+        let seed = xxh3_64(metadata.id.as_bytes());
+        Self::new(&delta, key.iter().map(String::as_str), seed).map(Some)
+    }
+
+    /// A key column that does not exist is an error.
+    fn new<'a>(delta: &StructType, key: impl Iterator<Item = &'a str>, seed: u64) -> Result<Self, TableError> {
         let arrow: Schema = delta.try_into_arrow()?;
         let key = key.map(|name| arrow.index_of(name)).collect::<Result<_, ArrowError>>()?;
-        Ok(Self { arrow: Arc::new(arrow), key })
+        Ok(Self { arrow: Arc::new(arrow), key, seed })
+    }
+
+    /// What turns key columns into hashes. They differ from table to table, so that nobody who only writes rows can make
+    /// two keys collide.
+    pub fn key_encoder(&self) -> Result<KeyEncoder, ArrowError> {
+        let types = self.key.iter().map(|&column| self.arrow.field(column).data_type().clone());
+        Ok(KeyEncoder::new(types)?.with_seed(self.seed))
+    }
+
+    /// The key columns alone, in key order.
+    pub(super) fn key_schema(&self) -> Schema {
+        Schema::new(self.key.iter().map(|&column| Arc::clone(&self.arrow.fields()[column])).collect::<Vec<_>>())
+    }
+
+    /// Stands for everything that the hashes of keys depend on.
+    pub(super) fn key_kind(&self) -> String {
+        format!("{:?} {}", self.key_schema(), self.seed)
     }
 
     /// Delta's types in Arrow's words.
@@ -68,8 +99,13 @@ impl Columns {
             let names = |columns: &Self| columns.key_names().join(", ");
             return Err(TableError::KeyChanged { table: names(self), source_key: names(&source) });
         }
+        self.with_columns_of(&source)
+    }
+
+    /// These columns and those of `other` that are missing here. Another type of one that is not is an error.
+    pub(super) fn with_columns_of(&self, other: &Self) -> Result<Self, TableError> {
         let mut fields = self.arrow.fields().to_vec();
-        for field in source.arrow.fields() {
+        for field in other.arrow.fields() {
             match self.arrow.column_with_name(field.name()) {
                 None => fields.push(Arc::clone(field)),
                 Some((_, own)) if own.data_type() == field.data_type() => {}
@@ -79,7 +115,7 @@ impl Columns {
         if fields.len() == self.arrow.fields().len() {
             return Ok(self.clone());
         }
-        let grown = Self { arrow: Arc::new(Schema::new(fields)), key: self.key.clone() };
+        let grown = Self { arrow: Arc::new(Schema::new(fields)), key: self.key.clone(), seed: self.seed };
         grown.delta()?;
         Ok(grown)
     }

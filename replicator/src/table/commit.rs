@@ -1,21 +1,21 @@
-//! One Delta commit: new rows, deletion vectors, new columns and progress land together or not at all.
+//! One commit: new rows, deletion vectors, new columns and progress land together or not at all.
+//!
+//! Plan a [`Change`], land it, adopt it. What was written is kept until the commit's fate is known, so that another
+//! attempt puts the same files and, as long as nobody else commits, the same bytes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use deltalake::DeltaTableError;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit};
-use deltalake::kernel::{Action, DeletionVectorDescriptor};
-use deltalake::protocol::DeltaOperation;
 use object_store::{ObjectStoreExt, PutPayload};
-use roaring::RoaringTreemap;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::data_file::DataFile;
-use super::index::{FileId, RowLocation};
-use super::writer::{self, WrittenFile};
-use super::{KeyedTable, TableError, create, deletion_vector, transaction};
+use super::change::{Change, Commit, Removal, WrittenFile};
+use super::log::{Entry, Landing};
+use super::rewrite;
+use super::state::Known;
+use super::writer::{FileWriter, partitions};
+use super::{KeyedTable, TableError, Writes, create, deletion_vector, progress, protocol};
 use crate::change::{Folded, KeyHash, PartitionProgress};
 
 /// What a commit did.
@@ -24,233 +24,277 @@ pub struct Committed {
     /// Version of the Delta table.
     pub version: u64,
     /// Live rows after the commit.
-    pub rows: usize,
+    pub rows: u64,
     /// Live data files after the commit.
     pub files: usize,
     /// Files written: data and deletion vectors.
     pub files_written: usize,
-    /// Their bytes.
+    /// Bytes written: data, deletion vectors and log.
     pub bytes_written: u64,
+    /// Commits of others that came first, and on top of which this one was planned again.
+    pub conflicts: u32,
+    /// How long each part of it took.
+    pub stages: Stages,
 }
 
-/// What becomes of the data files that held rows of the keys of a commit.
-#[derive(Default)]
-struct Removal {
-    /// Files that lose some rows: all their deleted rows, old and new.
-    shrunk: Vec<(FileId, RoaringTreemap)>,
-    /// Files that lose their last row.
-    emptied: Vec<FileId>,
+/// How long each part of a commit took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// Finding the rows that go.
+    pub locate: Duration,
+    /// Reading values that events left out.
+    pub read: Duration,
+    /// Writing data files and their keys.
+    pub write: Duration,
+    /// Writing deletion vectors and the log.
+    pub put: Duration,
+}
+
+/// A commit that has not landed yet, as far as is known.
+pub(super) struct Pending {
+    progress: PartitionProgress,
+    id: Uuid,
+    written: Option<Vec<WrittenFile>>,
+    attempt: Option<Attempt>,
+    report: Committed,
+}
+
+struct Attempt {
+    commit: Commit,
+    /// Files that only this attempt needs.
+    own: Vec<String>,
+}
+
+impl Pending {
+    fn new(progress: &PartitionProgress) -> Self {
+        Self {
+            progress: progress.clone(),
+            id: Uuid::new_v4(),
+            written: None,
+            attempt: None,
+            report: Committed::default(),
+        }
+    }
+
+    /// Paths of everything that was written for it.
+    fn files(&self) -> Vec<String> {
+        let written = self.written.iter().flatten().map(|file| file.add.path.clone());
+        let own = self.attempt.iter().flat_map(|attempt| attempt.own.clone());
+        written.chain(own).collect()
+    }
 }
 
 impl KeyedTable {
-    /// Applies `folded` and moves the progress to `progress`, exactly once.
+    /// Applies `folded` and moves the progress to `progress`, exactly once. Nothing folded: the progress alone moves.
     ///
-    /// After a transient error nothing is known to have landed; call again with the same arguments. A commit that did
-    /// land although it was answered with an error is recognised by its progress.
+    /// After a transient error, call it again with the same arguments: the commit may still land, and is known by its
+    /// identity then.
     pub async fn commit(&mut self, folded: &Folded, progress: &PartitionProgress) -> Result<Committed, TableError> {
-        if self.in_doubt && self.reload(progress).await? {
-            return Ok(self.committed());
+        let mut pending = match self.pending.take() {
+            Some(pending) if pending.progress == *progress => pending,
+            Some(_) => return Err(TableError::Internal("another commit before the last one has landed".to_owned())),
+            None => Pending::new(progress),
+        };
+        let result = self.commit_pending(folded, &mut pending).await;
+        match &result {
+            Ok(_) => self.grown = None,
+            Err(error) if error.is_transient() => self.pending = Some(pending),
+            Err(_) => self.context.discard(pending.files()).await,
         }
-        let rows = folded.rows(&self.stored_values(folded).await?)?;
-        let store = self.delta.log_store().object_store(None);
-        let partition_by = self.partition_by();
-        let written = writer::write(Arc::clone(&store), self.columns(), &partition_by, &rows).await;
-        let written = written.map_err(TableError::storage("write", &self.spec.uri()))?;
-        let removal = self.removal(folded);
-        let vectors = deletion_vector::pack(removal.shrunk.iter().map(|(_, deleted)| deleted), Uuid::new_v4());
-        let vectors = vectors.map_err(|source| self.unwritable(source))?;
-        let bytes_written = written.iter().map(|file| file.add.size as u64).sum::<u64>();
-        let mut report = Committed { files_written: written.len(), bytes_written, ..Committed::default() };
-        if !vectors.descriptors.is_empty() {
-            report.files_written += 1;
-            report.bytes_written += vectors.bytes.len() as u64;
-            let put = store.put(&vectors.path, PutPayload::from(vectors.bytes)).await;
-            put.map_err(|error| TableError::storage("write", &self.spec.uri())(error.into()))?;
+        result
+    }
+
+    async fn commit_pending(&mut self, folded: &Folded, pending: &mut Pending) -> Result<Committed, TableError> {
+        if pending.written.is_none() {
+            pending.written = Some(self.write(folded, pending).await?);
         }
-        let actions = self.actions(&written, &removal, &vectors.descriptors)?;
-        match self.put_commit(actions, progress).await {
-            Ok(commit) => {
-                self.delta.state = Some(commit.snapshot());
-                self.adopt(folded, written, removal, vectors.descriptors, progress);
-                Ok(Committed {
-                    files_written: report.files_written,
-                    bytes_written: report.bytes_written,
-                    ..self.committed()
-                })
-            }
-            Err(error) => {
-                self.in_doubt = true;
-                if self.reload(progress).await? {
-                    return Ok(self.committed());
+        loop {
+            let attempt = match pending.attempt.take() {
+                Some(attempt) => attempt,
+                None => self.attempt(folded, pending).await?,
+            };
+            let started = Instant::now();
+            let Commit { id, entry, bytes, .. } = &attempt.commit;
+            let landing = self.context.log.land(entry.version, id, bytes.clone()).await;
+            pending.report.stages.put += started.elapsed();
+            match landing {
+                Ok(Landing::Landed) => {
+                    pending.report.bytes_written += bytes.len() as u64;
+                    // The table has these files now, whatever happens from here on.
+                    pending.written = None;
+                    self.adopt_own(attempt.commit).await?;
+                    return Ok(self.committed(pending.report));
                 }
-                Err(TableError::storage("commit to", &self.spec.uri())(error))
+                Ok(Landing::Taken(entry)) => {
+                    let own = attempt.own.clone();
+                    pending.attempt = Some(attempt);
+                    if self.take_in(*entry, &pending.progress).await? {
+                        self.context.discard(pending.files()).await;
+                        return Ok(self.committed(pending.report));
+                    }
+                    pending.attempt = None;
+                    pending.report.conflicts += 1;
+                    self.context.discard(own).await;
+                }
+                Err(error) => {
+                    pending.attempt = Some(attempt);
+                    return Err(self.context.storage("commit to")(error));
+                }
             }
         }
     }
 
-    fn committed(&self) -> Committed {
-        Committed { version: self.version(), rows: self.rows(), files: self.files(), ..Committed::default() }
+    fn committed(&self, report: Committed) -> Committed {
+        Committed { version: self.version(), rows: self.rows(), files: self.files(), ..report }
     }
 
-    fn unwritable(&self, source: buoyant_kernel::Error) -> TableError {
-        TableError::DeletionVector { doing: "write", uri: self.spec.uri(), source: Box::new(source) }
+    /// Writes the new rows and their keys.
+    async fn write(&self, folded: &Folded, pending: &mut Pending) -> Result<Vec<WrittenFile>, TableError> {
+        let started = Instant::now();
+        let stored = self.stored_values(folded).await?;
+        pending.report.stages.read = started.elapsed();
+        let started = Instant::now();
+        let rows = folded.rows(&stored)?;
+        let keys: Vec<KeyHash> = folded.upserted().collect();
+        let index = self.context.index(&self.state.columns)?;
+        let mut written = Vec::new();
+        for (number, partition) in partitions(&rows, &self.state.metadata.partition_columns)?.into_iter().enumerate() {
+            let name = format!("part-{number:05}-{}.zstd.parquet", pending.id);
+            let store = Arc::clone(&self.context.store);
+            let schema = partition.rows.schema();
+            let writer = FileWriter::new(store, &name, partition.values, self.columns(), schema);
+            let failed = || TableError::data_file(&self.context.uri, &name);
+            let mut writer = writer.map_err(failed())?;
+            writer.write(&partition.rows).await.map_err(failed())?;
+            let add = writer.close(true).await.map_err(failed())?;
+            let keys = index.write(&add.path, partition.at.iter().map(|&row| keys[row as usize]))?;
+            pending.report.files_written += 1;
+            pending.report.bytes_written += add.size as u64;
+            written.push(WrittenFile { add, keys: Arc::new(keys) });
+        }
+        pending.report.stages.write = started.elapsed();
+        Ok(written)
     }
 
-    fn partition_by(&self) -> Vec<String> {
-        let state = self.delta.snapshot();
-        state.map(|state| state.metadata().partition_columns().to_vec()).unwrap_or_default()
+    /// Plans the commit on top of the present version, and writes what only this plan needs.
+    async fn attempt(&self, folded: &Folded, pending: &mut Pending) -> Result<Attempt, TableError> {
+        let started = Instant::now();
+        let removal = self.removal(folded).await?;
+        pending.report.stages.locate += started.elapsed();
+        let started = Instant::now();
+        let mut change = Change {
+            operation: "MERGE",
+            details: self.offsets(&pending.progress),
+            data_change: true,
+            txns: progress::txns(&self.context.spec.topic, &pending.progress),
+            added: pending.written.clone().unwrap_or_default(),
+            removed: removal.emptied,
+            ..Change::default()
+        };
+        (change.protocol, change.metadata) = self.wider()?;
+        let mut own = Vec::new();
+        match self.context.spec.writes {
+            Writes::DeletionVectors if !removal.shrunk.is_empty() => {
+                let vectors = deletion_vector::pack(removal.shrunk.iter().map(|(_, deleted)| deleted), Uuid::new_v4());
+                let vectors = vectors.map_err(TableError::log("write a deletion vector of", &self.context.uri))?;
+                own.push(vectors.path.to_string());
+                pending.report.files_written += 1;
+                pending.report.bytes_written += vectors.bytes.len() as u64;
+                let put = self.context.store.put(&vectors.path, PutPayload::from(vectors.bytes)).await;
+                put.map_err(self.context.storage("write"))?;
+                let shrunk = removal.shrunk.into_iter().zip(vectors.descriptors);
+                change.shrunk = shrunk.map(|((file, deleted), vector)| (file, vector, deleted)).collect();
+            }
+            Writes::DeletionVectors => {}
+            Writes::CopyOnWrite => {
+                for (file, deleted) in removal.shrunk {
+                    let written = rewrite::without(&self.context, &self.state.columns, &file, &deleted).await?;
+                    own.push(written.add.path.clone());
+                    pending.report.files_written += 1;
+                    pending.report.bytes_written += written.add.size as u64;
+                    change.added.push(written);
+                    change.removed.push(file);
+                }
+            }
+        }
+        let commit = change.commit(self.state.version)?;
+        pending.report.stages.put += started.elapsed();
+        Ok(Attempt { commit, own })
     }
 
     /// Finds the rows that the keys of the commit have now.
-    fn removal(&self, folded: &Folded) -> Removal {
-        let mut removal = Removal::default();
+    async fn removal(&self, folded: &Folded) -> Result<Removal, TableError> {
         if folded.truncate {
-            removal.emptied = self.files.iter().map(|(id, _)| id).collect();
-            return removal;
+            return Ok(Removal::of_all(&self.state.files));
         }
-        let mut rows: BTreeMap<FileId, Vec<u64>> = BTreeMap::new();
-        for location in folded.upserted().chain(folded.deleted()).filter_map(|key| self.index.locate(key)) {
-            rows.entry(location.file).or_default().push(u64::from(location.row));
-        }
-        for (id, mut rows) in rows {
-            let Some(file) = self.files.get(id) else { continue };
-            rows.sort_unstable();
-            let mut deleted = file.deleted.clone();
-            deleted.extend(rows);
-            if file.rows != 0 && deleted.len() == file.rows {
-                removal.emptied.push(id);
-            } else {
-                removal.shrunk.push((id, deleted));
+        let keys: Vec<KeyHash> = folded.upserted().chain(folded.deleted()).collect();
+        let located = self.locate(keys).await?;
+        Ok(Removal::of_rows(&self.state.files, located.into_iter().flatten()))
+    }
+
+    /// Protocol and metadata of a table that gets more columns or properties.
+    fn wider(&self) -> Result<(Option<super::log::Protocol>, Option<super::log::Metadata>), TableError> {
+        let (spec, state) = (&self.context.spec, &self.state);
+        let grown = match &self.grown {
+            Some(grown) => {
+                let columns = state.columns.with_columns_of(grown)?;
+                (columns != state.columns).then(|| create::with_columns(&state.metadata, &columns)).transpose()?
             }
-        }
-        removal
+            None => None,
+        };
+        let kept = create::with_properties(grown.as_ref().unwrap_or(&state.metadata), spec);
+        let features = protocol::features(spec.writes, self.columns().has_timestamp_ntz()?);
+        Ok((protocol::with(&state.protocol, features), kept.or(grown)))
     }
 
-    fn actions(
-        &self,
-        written: &[WrittenFile],
-        removal: &Removal,
-        vectors: &[DeletionVectorDescriptor],
-    ) -> Result<Vec<Action>, TableError> {
-        let mut actions = self.column_actions()?;
-        let file = |id: &FileId| self.files.get(*id);
-        for file in removal.emptied.iter().filter_map(file) {
-            actions.push(Action::Remove(file.remove_action()));
-        }
-        for ((id, _), vector) in removal.shrunk.iter().zip(vectors) {
-            if let Some(file) = file(id) {
-                actions.push(Action::Remove(file.remove_action()));
-                actions.push(Action::Add(file.add_action(vector.clone())));
-            }
-        }
-        actions.extend(written.iter().map(|file| Action::Add(file.add.clone())));
-        Ok(actions)
-    }
-
-    /// New columns, and the table feature that they may need.
-    fn column_actions(&self) -> Result<Vec<Action>, TableError> {
-        let Some(grown) = &self.grown else { return Ok(Vec::new()) };
-        let state = self.delta.snapshot().map_err(TableError::storage("write", &self.spec.uri()))?;
-        let mut actions = vec![Action::Metadata(create::grown(state.metadata(), &self.spec, grown)?)];
-        if grown.has_timestamp_ntz()? && !self.columns.has_timestamp_ntz()? {
-            actions.insert(0, Action::Protocol(create::protocol(grown)?));
-        }
-        Ok(actions)
-    }
-
-    async fn put_commit(
-        &self,
-        actions: Vec<Action>,
-        progress: &PartitionProgress,
-    ) -> Result<FinalizedCommit, DeltaTableError> {
+    fn offsets(&self, progress: &PartitionProgress) -> Map<String, Value> {
         let offsets = progress.iter().map(|(partition, to)| {
-            let from = self.progress.get(partition).map_or(0, |from| from.next_offset);
+            let from = self.state.progress.get(partition).map_or(0, |from| from.next_offset);
             (partition.to_string(), json!([from, to.next_offset]))
         });
-        let offsets = offsets.collect::<serde_json::Map<_, _>>();
-        // No retries inside: delta-rs would put a commit with removals on top of a compaction that moved the rows
-        // elsewhere, and so double them. The log is cleaned elsewhere: here it would list the whole log every time.
-        let properties = CommitProperties::default()
-            .with_max_retries(0)
-            .with_cleanup_expired_logs(Some(false))
-            .with_metadata([("tributary.offsets".to_owned(), offsets.into())])
-            .with_application_transactions(transaction::transactions(&self.spec.topic, progress));
-        let operation = DeltaOperation::Merge {
-            predicate: None,
-            merge_predicate: None,
-            matched_predicates: vec![],
-            not_matched_predicates: vec![],
-            not_matched_by_source_predicates: vec![],
-        };
-        let state = self.delta.snapshot()?;
-        CommitBuilder::from(properties)
-            .with_actions(actions)
-            .build(Some(state), self.delta.log_store(), operation)
-            .await
+        let offsets: Map<_, _> = offsets.collect();
+        Map::from_iter([("tributary.offsets".to_owned(), offsets.into())])
     }
 
-    /// Brings what is in memory to the state after the commit.
-    fn adopt(
-        &mut self,
-        folded: &Folded,
-        written: Vec<WrittenFile>,
-        removal: Removal,
-        vectors: Vec<DeletionVectorDescriptor>,
-        progress: &PartitionProgress,
-    ) {
-        if folded.truncate {
-            self.index.clear();
-        }
-        for id in removal.emptied {
-            self.files.remove(id);
-        }
-        for ((id, deleted), vector) in removal.shrunk.into_iter().zip(vectors) {
-            if let Some(file) = self.files.get_mut(id) {
-                file.add = file.add_action(vector);
-                file.deleted = deleted;
-            }
-        }
-        for key in folded.deleted() {
-            self.index.remove(key);
-        }
-        let keys: Vec<KeyHash> = folded.upserted().collect();
-        for WrittenFile { add, rows } in written {
-            let id = self.files.insert(DataFile::written(add, rows.len() as u64));
-            for (row, &at) in rows.iter().enumerate() {
-                self.index.insert(keys[at as usize], RowLocation { file: id, row: row as u32 });
-            }
-        }
-        if let Some(grown) = self.grown.take() {
-            self.columns = grown;
-        }
-        self.progress.clone_from(progress);
+    /// Brings memory to the version that `entry` made.
+    pub(super) async fn adopt(&mut self, entry: Entry, known: Known) -> Result<(), TableError> {
+        let adoption = self.state.resolve(&self.context, entry, known).await?;
+        self.state.apply(&self.context, adoption);
+        Ok(())
     }
 
-    /// Reads the log again after a commit of unknown fate. `true`: it landed.
-    async fn reload(&mut self, target: &PartitionProgress) -> Result<bool, TableError> {
-        let (before, ours) = (self.version(), self.progress.clone());
-        let update = self.delta.update_state().await;
-        update.map_err(TableError::storage("read the log of", &self.spec.uri()))?;
-        if self.version() == before {
-            self.in_doubt = false;
-            return Ok(false);
-        }
-        let grown = self.grown.take();
-        let reopened = Self::of_loaded(self.spec.clone(), self.delta.clone()).await?;
-        *self = reopened;
-        self.grown = grown.filter(|grown| *grown != self.columns);
-        if self.progress == *target {
-            return Ok(true);
-        }
-        self.refuse_second_writer(&ours)?;
-        Ok(false)
+    /// The same for a commit of ours that landed. Nothing of it is read, so that it cannot fail; if it did, only opening
+    /// the table again would help.
+    pub(super) async fn adopt_own(&mut self, commit: Commit) -> Result<(), TableError> {
+        let (entry, known) = commit.into_known();
+        let adopted = self.adopt(entry, known).await;
+        adopted.map_err(|error| TableError::Internal(format!("a commit landed and could not be taken in: {error}")))
     }
 
-    fn refuse_second_writer(&self, ours: &PartitionProgress) -> Result<(), TableError> {
-        for (partition, theirs) in &self.progress {
-            let ours = ours.get(partition).map_or(0, |ours| ours.next_offset);
+    /// Takes in a commit of somebody else. `true`: it was ours after all, because it moved the progress to `target`.
+    pub(super) async fn take_in(&mut self, entry: Entry, target: &PartitionProgress) -> Result<bool, TableError> {
+        let theirs = progress::of_txns(&self.context.spec.topic, &entry.txns);
+        let is_target = theirs.as_ref() == Some(target) && *target != self.state.progress;
+        if let Some(theirs) = theirs.filter(|_| !is_target) {
+            self.refuse_second_writer(&theirs)?;
+        } else if !is_target && entry.changes_data() {
+            return Err(TableError::ForeignChange {
+                uri: self.context.uri.to_string(),
+                version: entry.version,
+                before: entry.version.saturating_sub(1),
+                who: entry.who(),
+            });
+        }
+        tracing::info!(table = %self.context.uri, version = entry.version, "adopted: {}", entry.who());
+        self.adopt(entry, Known::default()).await?;
+        Ok(is_target)
+    }
+
+    fn refuse_second_writer(&self, theirs: &PartitionProgress) -> Result<(), TableError> {
+        for (partition, theirs) in theirs {
+            let ours = self.state.progress.get(partition).map_or(0, |ours| ours.next_offset);
             if theirs.next_offset != ours {
-                let (uri, theirs) = (self.spec.uri(), theirs.next_offset);
+                let (uri, theirs) = (self.context.uri.to_string(), theirs.next_offset);
                 return Err(TableError::SecondWriter { uri, partition: *partition, theirs, ours });
             }
         }

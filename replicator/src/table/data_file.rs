@@ -1,14 +1,28 @@
-//! The live data files of a table and the rows of each that are deleted.
+//! The live data files of a table: the rows of each that are deleted, and its keys.
 
-use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use deltalake::kernel::{Add, DeletionVectorDescriptor, LogicalFileView, Remove};
 use roaring::RoaringTreemap;
 
-use super::index::FileId;
+use super::clock::now_ms;
+use super::index::KeyRun;
+use super::log::{Add, DeletionVector, Remove};
 
-/// A live data file as the last commit left it.
+/// Number of a live data file, unique within one process and ascending with age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct FileId(u32);
+
+/// The place of a row: data file and position within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowLocation {
+    /// The data file.
+    pub file: FileId,
+    /// Position of the row in the file, from 0, deleted rows counted.
+    pub row: u32,
+}
+
+/// A live data file as the last commit left it. It owns its keys.
 #[derive(Clone, Debug)]
 pub(super) struct DataFile {
     /// The action that put it there.
@@ -17,98 +31,105 @@ pub(super) struct DataFile {
     pub rows: u64,
     /// Positions of deleted rows.
     pub deleted: RoaringTreemap,
-}
-
-/// All live data files.
-#[derive(Default)]
-pub(super) struct DataFiles {
-    files: BTreeMap<FileId, DataFile>,
-    next: u32,
-}
-
-impl DataFiles {
-    pub(super) fn insert(&mut self, file: DataFile) -> FileId {
-        let id = FileId(self.next);
-        self.next += 1;
-        self.files.insert(id, file);
-        id
-    }
-
-    pub(super) fn get(&self, id: FileId) -> Option<&DataFile> {
-        self.files.get(&id)
-    }
-
-    pub(super) fn get_mut(&mut self, id: FileId) -> Option<&mut DataFile> {
-        self.files.get_mut(&id)
-    }
-
-    pub(super) fn remove(&mut self, id: FileId) {
-        self.files.remove(&id);
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, &DataFile)> {
-        self.files.iter().map(|(id, file)| (*id, file))
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.files.len()
-    }
+    /// Which row has which key.
+    pub keys: Arc<KeyRun>,
 }
 
 impl DataFile {
-    /// A file as the log has it; its deleted rows are still to be read.
-    pub(super) fn of_log(view: &LogicalFileView) -> Self {
-        let add = Add {
-            path: view.path().into_owned(),
-            partition_values: view.partition_values_map(),
-            size: view.size(),
-            modification_time: view.modification_time(),
-            data_change: true,
-            stats: view.stats(),
-            tags: None,
-            deletion_vector: view.deletion_vector_descriptor(),
-            base_row_id: None,
-            default_row_commit_version: None,
-            clustering_provider: None,
-        };
-        let rows = view.num_records().unwrap_or_default() as u64;
-        Self { add, rows, deleted: RoaringTreemap::new() }
+    /// Rows that are not deleted.
+    pub(super) fn live_rows(&self) -> u64 {
+        self.rows.saturating_sub(self.deleted.len())
     }
 
-    /// A file that was just written.
-    pub(super) fn written(add: Add, rows: u64) -> Self {
-        Self { add, rows, deleted: RoaringTreemap::new() }
+    /// Share of the rows that are deleted, 0 to 1.
+    pub(super) fn deleted_share(&self) -> f64 {
+        if self.rows == 0 { 0.0 } else { self.deleted.len() as f64 / self.rows as f64 }
     }
 
     /// The action that takes the file, with its present deletion vector, out of the table.
-    pub(super) fn remove_action(&self) -> Remove {
+    pub(super) fn remove_action(&self, data_change: bool) -> Remove {
         Remove {
             path: self.add.path.clone(),
-            data_change: true,
+            data_change,
             deletion_timestamp: Some(now_ms()),
             extended_file_metadata: Some(true),
             partition_values: Some(self.add.partition_values.clone()),
             size: Some(self.add.size),
-            tags: None,
             deletion_vector: self.add.deletion_vector.clone(),
-            base_row_id: None,
-            default_row_commit_version: None,
         }
     }
 
     /// The action that puts the file back with a new deletion vector. Its bounds are wide from then on: they may be
     /// those of a deleted row.
-    pub(super) fn add_action(&self, deletion_vector: DeletionVectorDescriptor) -> Add {
-        Add { stats: self.wide_stats(), deletion_vector: Some(deletion_vector), ..self.add.clone() }
+    pub(super) fn add_action(&self, deletion_vector: DeletionVector) -> Add {
+        let stats = self.wide_stats();
+        Add { stats: Some(stats), deletion_vector: Some(deletion_vector), data_change: true, ..self.add.clone() }
     }
 
-    fn wide_stats(&self) -> Option<String> {
-        let mut stats: serde_json::Value = serde_json::from_str(self.add.stats.as_deref()?).ok()?;
-        stats.as_object_mut()?.insert("tightBounds".to_owned(), false.into());
-        Some(stats.to_string())
+    /// A file with a deletion vector must say how many rows it holds, whoever wrote it.
+    fn wide_stats(&self) -> String {
+        let stats = self.add.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok());
+        let mut stats: serde_json::Map<String, serde_json::Value> = stats.unwrap_or_default();
+        stats.insert("numRecords".to_owned(), self.rows.into());
+        stats.insert("tightBounds".to_owned(), false.into());
+        serde_json::Value::Object(stats).to_string()
     }
 }
 
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+/// All live data files. Cheap to clone: a clone is what a look-up or a compaction works on while the writing goes on.
+#[derive(Clone, Default)]
+pub(super) struct DataFiles {
+    files: BTreeMap<FileId, Arc<DataFile>>,
+    by_path: HashMap<String, FileId>,
+    next: u32,
+    rows: u64,
+}
+
+impl DataFiles {
+    /// Puts a file, in the place of the one with the same path if there is one.
+    pub(super) fn put(&mut self, file: DataFile) -> FileId {
+        let id = self.by_path.get(&file.add.path).copied().unwrap_or_else(|| {
+            self.next += 1;
+            FileId(self.next)
+        });
+        self.rows += file.live_rows();
+        self.by_path.insert(file.add.path.clone(), id);
+        if let Some(old) = self.files.insert(id, Arc::new(file)) {
+            self.rows -= old.live_rows();
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, path: &str) -> Option<Arc<DataFile>> {
+        let id = self.by_path.remove(path)?;
+        let file = self.files.remove(&id)?;
+        self.rows -= file.live_rows();
+        Some(file)
+    }
+
+    pub(super) fn get(&self, id: FileId) -> Option<&Arc<DataFile>> {
+        self.files.get(&id)
+    }
+
+    pub(super) fn by_path(&self, path: &str) -> Option<(FileId, &Arc<DataFile>)> {
+        let id = *self.by_path.get(path)?;
+        Some((id, self.files.get(&id)?))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FileId, &Arc<DataFile>)> {
+        self.files.iter().map(|(id, file)| (*id, file))
+    }
+
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = (FileId, &Arc<DataFile>)> {
+        self.files.iter().rev().map(|(id, file)| (*id, file))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Live rows of all files.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
 }

@@ -1,12 +1,14 @@
-//! What can go wrong with a table, and whether trying again can help.
+//! What can go wrong with a table, and of what kind it is.
 
 use arrow_schema::ArrowError;
-use deltalake::DeltaTableError;
+use parquet::errors::ParquetError;
+
+use super::index::IndexError;
 
 /// Why a table could not be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The storage or the Delta log could not be read or written.
+    /// The storage could not be read or written.
     #[error("cannot {doing} the Delta table at {uri}")]
     Storage {
         /// What was tried: `open`, `write`, …
@@ -15,7 +17,18 @@ pub enum TableError {
         uri: String,
         /// What the storage said.
         #[source]
-        source: Box<DeltaTableError>,
+        source: Box<object_store::Error>,
+    },
+    /// The Delta log could not be read or checkpointed.
+    #[error("cannot {doing} the Delta table at {uri}")]
+    Log {
+        /// What was tried.
+        doing: &'static str,
+        /// Address of the table.
+        uri: String,
+        /// What the kernel said.
+        #[source]
+        source: Box<buoyant_kernel::Error>,
     },
     /// A data file could not be read.
     #[error("cannot read the data file {path} of the Delta table")]
@@ -24,7 +37,57 @@ pub enum TableError {
         path: String,
         /// What the reader said.
         #[source]
-        source: Box<parquet::errors::ParquetError>,
+        source: Box<ParquetError>,
+    },
+    /// A file that the log names is gone.
+    #[error(
+        "{path} belongs to the Delta table at {uri} and is not there: somebody removed it from the storage. Restore it \
+             if the storage keeps versions, or move the table away to have it made anew from a snapshot"
+    )]
+    MissingFile {
+        /// Address of the table.
+        uri: String,
+        /// Path below the table.
+        path: String,
+    },
+    /// A file of the table does not hold what the log says.
+    #[error(
+        "{path} of the Delta table at {uri} is damaged ({problem}). Restore it if the storage keeps versions, or move the \
+             table away to have it made anew from a snapshot"
+    )]
+    Damaged {
+        /// Address of the table.
+        uri: String,
+        /// Path below the table.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Somebody switched on a feature of the table that we cannot write.
+    #[error(
+        "the Delta table at {uri} uses {feature}, which the replicator cannot write. Switch it off (ALTER TABLE … DROP \
+             FEATURE, or UNSET TBLPROPERTIES), or move the table away to have it made anew from a snapshot"
+    )]
+    Unsupported {
+        /// Address of the table.
+        uri: String,
+        /// Name of the feature.
+        feature: String,
+    },
+    /// Somebody else changed rows of the table.
+    #[error(
+        "version {version} of the Delta table at {uri} changed rows: {who}. The table differs from its source since then. \
+             Undo it (RESTORE TABLE … TO VERSION AS OF {before}) or move the table away to have it made anew from a snapshot"
+    )]
+    ForeignChange {
+        /// Address of the table.
+        uri: String,
+        /// Version of that commit.
+        version: u64,
+        /// The version before it.
+        before: u64,
+        /// Operation, engine and user.
+        who: String,
     },
     /// Somebody else made a table where ours should be.
     #[error(
@@ -82,9 +145,11 @@ pub enum TableError {
         /// Key columns at the source.
         source_key: String,
     },
-    /// `partitionBy` does not fit the table.
-    #[error("partitionBy: {problem}")]
-    PartitionBy {
+    /// `partitionBy` or `clusterBy` does not fit the table, or a row does not fit `partitionBy`.
+    #[error("{field}: {problem}")]
+    Layout {
+        /// The field of the resource.
+        field: &'static str,
         /// What is wrong, and what to do.
         problem: String,
     },
@@ -113,27 +178,122 @@ pub enum TableError {
     /// Columns could not be brought into the form of the table.
     #[error("cannot bring the rows into the columns of the Delta table")]
     Columns(#[from] ArrowError),
-    /// A deletion vector could not be written or read.
-    #[error("cannot {doing} a deletion vector of the Delta table at {uri}")]
-    DeletionVector {
-        /// `read` or `write`.
-        doing: &'static str,
-        /// Address of the table.
-        uri: String,
-        /// What the kernel said.
-        #[source]
-        source: Box<buoyant_kernel::Error>,
-    },
+    /// The key index could not be read or written.
+    #[error(transparent)]
+    Index(IndexError),
+    /// A task of our own ended in the middle of its work.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What helps against a [`TableError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The storage, the index's disk or the network: trying again helps when they are well again.
+    Unavailable,
+    /// Access is refused: somebody can grant it.
+    Denied,
+    /// Somebody else did something to the table, or is at it: they can undo it, or stop.
+    Foreign,
+    /// A file is missing or damaged: somebody can restore it.
+    Damaged,
+    /// Source and table do not fit: somebody has to decide.
+    Mismatch,
+    /// A fault of ours.
+    Internal,
 }
 
 impl TableError {
-    /// Trying again later can help, without anybody doing anything here.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Storage { .. } | Self::DataFile { .. } | Self::DeletionVector { .. })
+    /// What helps against it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Storage { source, .. } => storage_kind(source),
+            Self::Log { source, .. } => kernel_kind(source),
+            Self::DataFile { source, .. } => parquet_kind(source),
+            Self::Index(_) => ErrorKind::Unavailable,
+            Self::MissingFile { .. } | Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::Unsupported { .. }
+            | Self::ForeignChange { .. }
+            | Self::NotOurs { .. }
+            | Self::SecondWriter { .. }
+            | Self::DuplicateKey { .. } => ErrorKind::Foreign,
+            Self::NoKey
+            | Self::ColumnType { .. }
+            | Self::KeyChanged { .. }
+            | Self::Layout { .. }
+            | Self::UnknownValue { .. }
+            | Self::Columns(_) => ErrorKind::Mismatch,
+            Self::Internal(_) => ErrorKind::Internal,
+        }
     }
 
-    pub(super) fn storage(doing: &'static str, uri: &str) -> impl FnOnce(DeltaTableError) -> Self {
+    /// Trying again later can help, without anybody doing anything here.
+    pub fn is_transient(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
+    pub(super) fn storage(doing: &'static str, uri: &str) -> impl FnOnce(object_store::Error) -> Self + use<> {
         let uri = uri.to_owned();
         move |source| Self::Storage { doing, uri, source: Box::new(source) }
+    }
+
+    pub(super) fn log(doing: &'static str, uri: &str) -> impl FnOnce(buoyant_kernel::Error) -> Self + use<> {
+        let uri = uri.to_owned();
+        move |source| match without_backtrace(source) {
+            buoyant_kernel::Error::Unsupported(feature) => Self::Unsupported { uri, feature },
+            source => Self::Log { doing, uri, source: Box::new(source) },
+        }
+    }
+
+    /// A data file that is not there is another matter than one that cannot be reached.
+    pub(super) fn data_file(uri: &str, path: &str) -> impl FnOnce(ParquetError) -> Self + use<> {
+        let (uri, path) = (uri.to_owned(), path.to_owned());
+        move |source| match of_storage(&source) {
+            Some(object_store::Error::NotFound { .. }) => Self::MissingFile { uri, path },
+            Some(_) => Self::DataFile { path, source: Box::new(source) },
+            None => Self::Damaged { uri, path, problem: source.to_string() },
+        }
+    }
+}
+
+fn storage_kind(error: &object_store::Error) -> ErrorKind {
+    use object_store::Error;
+    match error {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ErrorKind::Denied,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+fn kernel_kind(error: &buoyant_kernel::Error) -> ErrorKind {
+    use buoyant_kernel::Error;
+    match error {
+        Error::ObjectStore(error) => storage_kind(error),
+        Error::FileNotFound(_)
+        | Error::MalformedJson(_)
+        | Error::MissingMetadata
+        | Error::MissingProtocol
+        | Error::MissingMetadataAndProtocol
+        | Error::InvalidProtocol(_)
+        | Error::DeletionVector(_)
+        | Error::MissingData(_) => ErrorKind::Damaged,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+fn parquet_kind(error: &ParquetError) -> ErrorKind {
+    of_storage(error).map_or(ErrorKind::Damaged, storage_kind)
+}
+
+fn of_storage(error: &ParquetError) -> Option<&object_store::Error> {
+    match error {
+        ParquetError::External(source) => source.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn without_backtrace(error: buoyant_kernel::Error) -> buoyant_kernel::Error {
+    match error {
+        buoyant_kernel::Error::Backtraced { source, .. } => without_backtrace(*source),
+        error => error,
     }
 }

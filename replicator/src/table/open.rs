@@ -1,227 +1,115 @@
-//! Opens a table from its Delta log alone: files, deleted rows, key index, progress.
-
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema};
-use deltalake::kernel::Action;
-use deltalake::kernel::transaction::CommitBuilder;
-use deltalake::protocol::{DeltaOperation, SaveMode};
-use deltalake::table::state::DeltaTableState;
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
-use futures::stream::{self, StreamExt, TryStreamExt};
-use object_store::path::Path;
-use roaring::RoaringTreemap;
+//! Opens a table from its Delta log alone: files, deleted rows, keys, progress.
 
 use super::columns::Columns;
-use super::create::{self, KEY_COLUMNS, SOURCE_TOPIC};
-use super::data_file::{DataFile, DataFiles};
-use super::index::{FileId, KeyIndex, RowLocation};
-use super::parquet_file::ParquetFile;
-use super::{KeyedTable, TableError, TableSpec, deletion_vector, transaction, writer};
-use crate::change::{KeyEncoder, KeyHash, RowSchema};
+use super::context::Context;
+use super::create::{self, SOURCE_TOPIC};
+use super::data_file::DataFiles;
+use super::kernel::LogState;
+use super::log::{ENGINE, Entry, Metadata};
+use super::state::{Known, State};
+use super::{KeyedTable, TableError, TableSpec, progress, protocol};
+use crate::change::{PartitionProgress, RowSchema};
 
-/// Files that are read at the same time.
-const CONCURRENT_FILES: usize = 8;
+/// Versions of the log that are looked through, newest first, before the kernel is asked for the progress.
+const RECENT: u64 = 8;
 
 impl KeyedTable {
     /// Opens the table; `None` when there is none yet. A table that this replication did not make is an error.
     pub async fn open(spec: &TableSpec) -> Result<Option<Self>, TableError> {
-        match load(spec).await? {
-            Some(delta) => Self::of_loaded(spec.clone(), delta).await.map(Some),
-            None => Ok(None),
-        }
+        let context = Context::new(spec)?;
+        let Some(log) = read(&context).await? else { return Ok(None) };
+        let columns = own_columns(spec, &log.metadata)?;
+        protocol::check(&log.protocol, &log.metadata, &context.uri)?;
+        let progress = recent_progress(&context, log.version).await?;
+        let topic = spec.topic.clone();
+        let (log, progress) = match progress {
+            Some(progress) => (log, progress),
+            None => context.blocking(move |context| progress_of(&context, &topic, log)).await?,
+        };
+        // The log as one commit onto an empty table: files are taken in as those of any other commit.
+        let entry = Entry { version: log.version, adds: log.adds, ..Entry::default() };
+        let mut state = State {
+            version: log.version,
+            protocol: log.protocol,
+            metadata: log.metadata,
+            columns,
+            files: DataFiles::default(),
+            progress,
+        };
+        let adoption = state.resolve(&context, entry, Known::default()).await?;
+        state.apply(&context, adoption);
+        let index = context.index(&state.columns)?;
+        index.keep_only(state.files.iter().map(|(_, file)| (file.add.path.as_str(), file.rows)))?;
+        Ok(Some(Self::of(context, state)))
     }
 
     /// The version of the table that is there; `None` when there is none. One that this replication did not make is an
     /// error, as for [`KeyedTable::open`], but no row is read.
     pub async fn existing_version(spec: &TableSpec) -> Result<Option<u64>, TableError> {
-        let Some(delta) = load(spec).await? else { return Ok(None) };
-        let state = delta.snapshot().map_err(TableError::storage("open", &spec.uri()))?;
-        own_columns(spec, state)?;
-        Ok(delta.version())
+        let context = Context::new(spec)?;
+        let Some(log) = read(&context).await? else { return Ok(None) };
+        own_columns(spec, &log.metadata)?;
+        Ok(Some(log.version))
     }
 
     /// Creates the table, without rows, for these columns of the source.
     pub async fn create(spec: &TableSpec, source: &RowSchema) -> Result<Self, TableError> {
+        let context = Context::new(spec)?;
         let columns = Columns::of_source(source)?;
-        let protocol = create::protocol(&columns)?;
-        let metadata = create::metadata(spec, &columns)?;
-        let delta = build(spec)?;
-        let operation = DeltaOperation::Create {
-            mode: SaveMode::ErrorIfExists,
-            location: spec.url.clone(),
-            protocol: protocol.clone(),
-            metadata: metadata.clone(),
+        let mut entry = Entry {
+            version: 0,
+            protocol: Some(protocol::new(spec.writes, columns.has_timestamp_ntz()?)),
+            metadata: Some(create::metadata(spec, &columns)?),
+            ..Entry::default()
         };
-        let actions = vec![Action::Protocol(protocol), Action::Metadata(metadata)];
-        let commit = CommitBuilder::default().with_actions(actions).with_max_retries(0);
-        let created = commit.build(None, delta.log_store(), operation).await;
+        for (name, value) in [("operation", "CREATE TABLE"), ("engineInfo", ENGINE)] {
+            entry.info.insert(name.to_owned(), value.into());
+        }
+        entry.info.insert("timestamp".to_owned(), super::clock::now_ms().into());
+        entry.info.insert("operationParameters".to_owned(), serde_json::json!({}));
+        let id = uuid::Uuid::new_v4().to_string();
+        entry.identify(&id);
+        let landed = context.log.land(0, &id, entry.to_json().map_err(create::unexpected)?).await;
         // Whatever became of the commit, the log says what is there now.
-        match (Self::open(spec).await?, created) {
+        match (Self::open(spec).await?, landed) {
             (Some(table), _) => Ok(table),
-            (None, Err(error)) => Err(TableError::storage("create", &spec.uri())(error)),
-            (None, Ok(_)) => Err(TableError::storage("create", &spec.uri())(DeltaTableError::NotATable(spec.uri()))),
-        }
-    }
-
-    pub(super) async fn of_loaded(spec: TableSpec, delta: DeltaTable) -> Result<Self, TableError> {
-        let state = delta.snapshot().map_err(TableError::storage("open", &spec.uri()))?;
-        let columns = own_columns(&spec, state)?;
-        let progress = transaction::progress(state, delta.log_store().as_ref(), &spec.topic).await;
-        let progress = progress.map_err(TableError::storage("open", &spec.uri()))?;
-        let files = read_files(&spec, &delta, state).await?;
-        let index = KeyIndex::default();
-        let mut table = Self { spec, delta, columns, grown: None, files, index, progress, in_doubt: false };
-        table.index = table.build_index().await?;
-        Ok(table)
-    }
-
-    /// Reads the key columns of every live row.
-    async fn build_index(&self) -> Result<KeyIndex, TableError> {
-        let key: Vec<Field> = self.columns.key().iter().map(|&at| self.columns.arrow().field(at).clone()).collect();
-        let encoder = KeyEncoder::new(key.iter().map(|field| field.data_type().clone()))?;
-        let key = Schema::new(key);
-        let files: Vec<(FileId, DataFile)> = self.files.iter().map(|(id, file)| (id, file.clone())).collect();
-        let mut index = KeyIndex::default();
-        let live = files.iter().map(|(_, file)| file.rows.saturating_sub(file.deleted.len())).sum::<u64>();
-        index.reserve(live as usize);
-        let mut hashed = stream::iter(files)
-            .map(|(id, file)| {
-                let reader = self.parquet_file(&file);
-                let (key, encoder) = (&key, &encoder);
-                async move { Ok::<_, TableError>((id, hash_keys(&reader, &file, key, encoder).await?, file)) }
-            })
-            .buffer_unordered(CONCURRENT_FILES);
-        while let Some((id, keys, file)) = hashed.try_next().await? {
-            for (row, key) in keys.into_iter().enumerate() {
-                if file.deleted.contains(row as u64) {
-                    continue;
-                }
-                if let Some(other) = index.insert(key, RowLocation { file: id, row: row as u32 }) {
-                    return Err(self.duplicate_key(other.file, &file));
-                }
-            }
-        }
-        Ok(index)
-    }
-
-    fn duplicate_key(&self, first: FileId, second: &DataFile) -> TableError {
-        let path = |file: &DataFile| file.add.path.clone();
-        let first = self.files.get(first).map(path).unwrap_or_default();
-        TableError::DuplicateKey { uri: self.spec.uri(), first, second: path(second) }
-    }
-
-    pub(super) fn parquet_file(&self, file: &DataFile) -> ParquetFile {
-        ParquetFile {
-            store: self.delta.log_store().object_store(None),
-            path: Path::parse(&file.add.path).unwrap_or_else(|_| Path::from(file.add.path.as_str())),
-            size: file.add.size as u64,
+            (None, Err(error)) => Err(context.storage("create")(error)),
+            (None, Ok(_)) => Err(TableError::Internal("a table that was created is not there".to_owned())),
         }
     }
 }
 
-fn build(spec: &TableSpec) -> Result<DeltaTable, TableError> {
-    crate::storage::register();
-    let builder = DeltaTableBuilder::from_url(spec.url.clone());
-    let builder = builder.map(|builder| match &spec.store {
-        Some(store) => builder.with_storage_backend(Arc::clone(store), spec.url.clone()),
-        None => builder.with_storage_options(spec.options.clone()),
+async fn read(context: &Context) -> Result<Option<LogState>, TableError> {
+    let read = context.blocking(|context| {
+        let state = LogState::read(context.engine.clone(), context.directory().as_str());
+        state.map_err(TableError::log("open", &context.uri))
     });
-    builder.and_then(DeltaTableBuilder::build).map_err(TableError::storage("open", &spec.uri()))
+    read.await
 }
 
-/// The table with its log; `None` when there is none.
-async fn load(spec: &TableSpec) -> Result<Option<DeltaTable>, TableError> {
-    let mut delta = build(spec)?;
-    match delta.load().await {
-        Ok(()) => Ok(Some(delta)),
-        Err(DeltaTableError::NotATable(_)) => Ok(None),
-        Err(error) if is_missing(&delta).await => {
-            tracing::debug!(%error, "no Delta table yet");
-            Ok(None)
+/// What one of the newest commits says of the progress: all of ours do, and most commits are ours.
+async fn recent_progress(context: &Context, version: u64) -> Result<Option<PartitionProgress>, TableError> {
+    for version in (version.saturating_sub(RECENT - 1)..=version).rev() {
+        let Some(entry) = context.log.read(version).await.map_err(context.storage("open"))? else { break };
+        if let Some(progress) = progress::of_txns(&context.spec.topic, &entry.txns) {
+            return Ok(Some(progress));
         }
-        Err(error) => Err(TableError::storage("open", &spec.uri())(error)),
     }
+    Ok(None)
 }
 
-/// Whether the failure to load means that there is no table, rather than that the storage cannot be reached.
-async fn is_missing(delta: &DeltaTable) -> bool {
-    matches!(delta.verify_deltatable_existence().await, Ok(false))
+fn progress_of(context: &Context, topic: &str, log: LogState) -> Result<(LogState, PartitionProgress), TableError> {
+    let progress = progress::read(topic, |app_id| log.transaction(app_id));
+    Ok((log, progress.map_err(TableError::log("open", &context.uri))?))
 }
 
 /// Columns and key of a table that we made, by what its metadata says.
-fn own_columns(spec: &TableSpec, state: &DeltaTableState) -> Result<Columns, TableError> {
-    let configuration = state.metadata().configuration();
+fn own_columns(spec: &TableSpec, metadata: &Metadata) -> Result<Columns, TableError> {
     let not_ours = |found: String| TableError::NotOurs { uri: spec.uri(), found };
-    match configuration.get(SOURCE_TOPIC) {
+    match metadata.configuration.get(SOURCE_TOPIC) {
         Some(topic) if *topic == spec.topic => {}
         Some(topic) => return Err(not_ours(format!("it is made from the topic {topic}, not {}", spec.topic))),
-        None => return Err(not_ours("its metadata has no tributary.sourceTopic".to_owned())),
+        None => return Err(not_ours(format!("its metadata has no {SOURCE_TOPIC}"))),
     }
-    let key: Option<Vec<String>> = configuration.get(KEY_COLUMNS).and_then(|key| serde_json::from_str(key).ok());
-    let key = key.ok_or_else(|| not_ours(format!("its metadata has no {KEY_COLUMNS}")))?;
-    Columns::new(&state.schema(), key.iter().map(String::as_str))
-}
-
-/// The live files with their deleted rows.
-async fn read_files(spec: &TableSpec, delta: &DeltaTable, state: &DeltaTableState) -> Result<DataFiles, TableError> {
-    let files: Vec<DataFile> = state.log_data().iter().map(|view| DataFile::of_log(&view)).collect();
-    let storage = delta.log_store().engine(None).storage_handler();
-    let files = stream::iter(files).map(|mut file| {
-        let (storage, url) = (Arc::clone(&storage), directory(spec));
-        async move {
-            if let Some(descriptor) = file.add.deletion_vector.clone() {
-                let read = tokio::task::spawn_blocking(move || deletion_vector::read(&descriptor, storage, &url));
-                file.deleted = joined(read.await)?;
-            }
-            Ok(file)
-        }
-    });
-    let wrap = |source| TableError::DeletionVector { doing: "read", uri: spec.uri(), source: Box::new(source) };
-    let files: Vec<DataFile> = files.buffered(CONCURRENT_FILES).try_collect().await.map_err(wrap)?;
-    let mut all = DataFiles::default();
-    for file in files {
-        all.insert(file);
-    }
-    Ok(all)
-}
-
-fn joined(
-    result: Result<buoyant_kernel::DeltaResult<RoaringTreemap>, tokio::task::JoinError>,
-) -> buoyant_kernel::DeltaResult<RoaringTreemap> {
-    result.unwrap_or_else(|error| Err(buoyant_kernel::Error::generic(error.to_string())))
-}
-
-/// The table's address as a directory, to which relative paths are joined.
-fn directory(spec: &TableSpec) -> url::Url {
-    let mut url = spec.url.clone();
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    url
-}
-
-async fn hash_keys(
-    reader: &ParquetFile,
-    file: &DataFile,
-    key: &Schema,
-    encoder: &KeyEncoder,
-) -> Result<Vec<KeyHash>, TableError> {
-    let in_file = |source| TableError::DataFile { path: file.add.path.clone(), source: Box::new(source) };
-    let mut hashes = Vec::with_capacity(file.rows as usize);
-    for batch in reader.columns(key).await.map_err(in_file)? {
-        hashes.extend(encoder.hashes(&key_columns(&batch, file)?)?);
-    }
-    Ok(hashes)
-}
-
-/// The key columns of a batch; those that partition the table have the file's value in every row.
-fn key_columns(batch: &RecordBatch, file: &DataFile) -> Result<Vec<ArrayRef>, TableError> {
-    let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let constant = writer::constant(&file.add.partition_values, field, batch.num_rows());
-        constant.unwrap_or_else(|| Ok(Arc::clone(column)))
-    });
-    Ok(columns.collect::<Result<_, _>>()?)
+    Columns::of_metadata(metadata)?.ok_or_else(|| not_ours(format!("its metadata has no {}", create::KEY_COLUMNS)))
 }

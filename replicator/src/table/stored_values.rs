@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::interleave::interleave;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::index::{FileId, RowLocation};
+use super::data_file::{FileId, RowLocation};
 use super::{KeyedTable, TableError};
-use crate::change::{Folded, StoredValue};
+use crate::change::{Folded, KeyHash, StoredValue};
+
+/// Files that are read at the same time.
+const CONCURRENT_FILES: usize = 8;
 
 /// The rows that were read from one data file: their positions, ascending, and the columns.
 struct ReadRows {
@@ -24,47 +28,51 @@ impl KeyedTable {
         if values.is_empty() {
             return Ok(Vec::new());
         }
+        let keys: Vec<KeyHash> =
+            values.iter().map(|value| value.key).chain(values.iter().map(|value| value.or)).collect();
+        let located = self.locate(keys).await?;
+        let (first, second) = located.split_at(values.len());
         let mut by_column: BTreeMap<usize, Vec<RowLocation>> = BTreeMap::new();
-        for value in &values {
-            by_column.entry(value.column).or_default().push(self.locate_value(value)?);
+        for ((value, first), second) in values.iter().zip(first).zip(second) {
+            let location = first.or(*second).ok_or_else(|| self.unknown(value))?;
+            by_column.entry(value.column).or_default().push(location);
         }
         let fields: Vec<Arc<Field>> =
             by_column.keys().map(|&column| Arc::clone(&self.columns().arrow().fields()[column])).collect();
-        let read = self.read_rows(&Schema::new(fields), by_column.values().flatten()).await?;
+        let read = self.read_rows(Arc::new(Schema::new(fields)), by_column.values().flatten()).await?;
         let column_of = |(at, (column, locations)): (usize, (&usize, &Vec<RowLocation>))| {
             Ok((*column, pick(&read, at, locations)?))
         };
         by_column.iter().enumerate().map(column_of).collect()
     }
 
-    fn locate_value(&self, value: &StoredValue) -> Result<RowLocation, TableError> {
-        let location = self.index.locate(value.key).or_else(|| self.index.locate(value.or));
-        location.ok_or_else(|| {
-            let column = self.columns().arrow().field(value.column).name().clone();
-            TableError::UnknownValue { column }
-        })
+    fn unknown(&self, value: &StoredValue) -> TableError {
+        TableError::UnknownValue { column: self.columns().arrow().field(value.column).name().clone() }
     }
 
-    /// Reads each row once, file by file.
+    /// Reads each row once, some files at a time.
     async fn read_rows(
         &self,
-        columns: &Schema,
+        columns: SchemaRef,
         locations: impl Iterator<Item = &RowLocation>,
     ) -> Result<BTreeMap<FileId, ReadRows>, TableError> {
         let mut positions: BTreeMap<FileId, Vec<u32>> = BTreeMap::new();
         for location in locations {
             positions.entry(location.file).or_default().push(location.row);
         }
-        let mut read = BTreeMap::new();
-        for (id, mut positions) in positions {
-            let Some(file) = self.files.get(id) else { continue };
+        let reads = positions.into_iter().filter_map(|(id, mut positions)| {
+            let add = &self.state.files.get(id)?.add;
             positions.sort_unstable();
             positions.dedup();
-            let batch = self.parquet_file(file).rows(columns, &positions).await;
-            let in_file = |source| TableError::DataFile { path: file.add.path.clone(), source: Box::new(source) };
-            read.insert(id, ReadRows { positions, batch: batch.map_err(in_file)? });
-        }
-        Ok(read)
+            let (file, columns, path) = (self.context.parquet_file(add), Arc::clone(&columns), add.path.clone());
+            Some(async move {
+                let batch = file.rows_at(columns, &positions).await;
+                let batch = batch.map_err(TableError::data_file(&self.context.uri, &path))?;
+                Ok((id, ReadRows { positions, batch }))
+            })
+        });
+        let reads: Vec<_> = reads.collect();
+        stream::iter(reads).buffered(CONCURRENT_FILES).try_collect().await
     }
 }
 

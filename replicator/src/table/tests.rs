@@ -1,5 +1,7 @@
 //! Real Delta tables in a temporary directory.
 
+mod maintenance;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,10 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use tempfile::TempDir;
+use url::Url;
 
 use super::*;
 use crate::change::{ChangeBatch, Event, Fold, Folded, Op, Position, Progress, SnapshotId, Verdict};
@@ -25,8 +30,7 @@ impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = Url::from_directory_path(directory.path()).unwrap();
-        let spec = TableSpec { url, options: HashMap::new(), topic: "t".to_owned(), partition_by: vec![], store: None };
-        Self { directory, spec, offset: 0 }
+        Self { directory, spec: TableSpec::new(url, "t"), offset: 0 }
     }
 
     fn source(columns: usize) -> RowSchema {
@@ -66,7 +70,8 @@ impl Fixture {
         };
         self.offset += events.len() as i64;
         let columns = table.columns();
-        let mut fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec()).unwrap();
+        let encoder = columns.key_encoder().unwrap();
+        let mut fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec(), encoder);
         let snapshot = Some(SnapshotId { lsn: 90, source_ts_ms: 6 });
         let mut progress = Progress { message_ts_ms: Some(self.offset), snapshot, ..Progress::default() };
         fold.push(&batch, |event| {
@@ -90,10 +95,12 @@ fn day(id: i64) -> &'static str {
 /// The live rows as a reader would see them: files without the rows that deletion vectors name.
 async fn contents(table: &KeyedTable) -> BTreeMap<i64, Option<String>> {
     let mut rows = BTreeMap::new();
-    let columns = table.columns().arrow();
-    for (_, file) in table.files.iter() {
+    for (_, file) in table.state.files.iter() {
         let mut at = 0;
-        for batch in table.parquet_file(file).columns(columns).await.unwrap() {
+        let columns = Arc::clone(table.columns().arrow());
+        let batches = table.context.parquet_file(&file.add).columns(columns).await.unwrap();
+        let batches: Vec<_> = batches.try_collect().await.unwrap();
+        for batch in batches {
             let texts = batch.column(1).as_string::<i32>();
             for (id, text) in batch.column(0).as_primitive::<Int64Type>().values().iter().zip(texts) {
                 if !file.deleted.contains(at) {
@@ -103,7 +110,7 @@ async fn contents(table: &KeyedTable) -> BTreeMap<i64, Option<String>> {
             }
         }
     }
-    assert_eq!(rows.len(), table.rows(), "the index knows the live rows");
+    assert_eq!(rows.len() as u64, table.rows(), "the table knows the number of its rows");
     rows
 }
 
@@ -179,37 +186,161 @@ async fn a_second_writer_is_refused_and_the_table_stays_as_the_first_left_it() {
     assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "a")]));
 }
 
+/// What a compaction of somebody else does: the same rows in another file, `dataChange` false.
+async fn rewrite_first_file(table: &KeyedTable) {
+    let (_, file) = table.state.files.iter().next().unwrap();
+    let moved = "compacted.parquet";
+    table.context.store.copy(&file.add.path.as_str().into(), &moved.into()).await.unwrap();
+    let mut entry = foreign(table, "OPTIMIZE");
+    entry.removes.push(file.remove_action(false));
+    entry.adds.push(log::Add { path: moved.to_owned(), data_change: false, ..file.add.clone() });
+    put(table, entry).await;
+}
+
+/// A commit of Spark on top of the newest version.
+fn foreign(table: &KeyedTable, operation: &str) -> log::Entry {
+    let mut entry = log::Entry { version: table.version() + 1, ..log::Entry::default() };
+    entry.info.insert("operation".to_owned(), operation.into());
+    entry.info.insert("engineInfo".to_owned(), "Apache-Spark/4.1".into());
+    entry
+}
+
+async fn put(table: &KeyedTable, entry: log::Entry) {
+    let landed = table.context.log.land(entry.version, "theirs", entry.to_json().unwrap()).await.unwrap();
+    assert!(matches!(landed, log::Landing::Landed));
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_commit_is_taken_in_and_the_next_attempt_goes_on_top_of_it() {
+async fn a_commit_of_unknown_fate_never_lands_on_top_of_what_was_not_read() {
+    let mut fixture = Fixture::new();
+    let mut first = fixture.open().await;
+    let mut second = fixture.open().await;
+    fixture.apply(&mut first, &[(Op::Create, 1, Some("a")), (Op::Create, 2, Some("b"))]).await;
+    let (theirs, progress) = fixture.fold(&second, &[(Op::Create, 1, Some("a"))]);
+    let (_, file) = first.state.files.iter().next().unwrap();
+    let file = fixture.directory.path().join(&file.add.path);
+    let hidden = fixture.directory.path().join("hidden");
+    std::fs::rename(&file, &hidden).unwrap();
+    second.commit(&theirs, &progress).await.unwrap_err();
+    std::fs::rename(&hidden, &file).unwrap();
+    let error = second.commit(&theirs, &progress).await.unwrap_err();
+    assert!(matches!(error, TableError::SecondWriter { .. }), "{error}");
+    assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "a"), (2, "b")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_somebody_made_with_the_same_progress_is_ours() {
+    let mut fixture = Fixture::new();
+    let mut first = fixture.open().await;
+    let mut second = fixture.open().await;
+    let (folded, progress) = fixture.fold(&first, &[(Op::Create, 1, Some("a"))]);
+    first.commit(&folded, &progress).await.unwrap();
+    let committed = second.commit(&folded, &progress).await.unwrap();
+    assert_eq!((committed.version, committed.rows), (1, 1));
+    assert_eq!(contents(&second).await, expect(&[(1, "a")]));
+    assert_eq!(std::fs::read_dir(fixture.directory.path()).unwrap().count(), 2, "the log and one data file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_of_somebody_else_is_taken_in_and_the_commit_goes_on_top_of_it() {
     let mut fixture = Fixture::new();
     let mut table = fixture.open().await;
     fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
     rewrite_first_file(&table).await;
-    let (folded, progress) = fixture.fold(&table, &[(Op::Update, 1, Some("aa"))]);
-    let error = table.commit(&folded, &progress).await.unwrap_err();
-    assert!(error.is_transient(), "{error}");
-    table.commit(&folded, &progress).await.unwrap();
+    let committed = fixture.apply(&mut table, &[(Op::Update, 1, Some("aa"))]).await;
+    assert_eq!((committed.version, committed.conflicts), (3, 1));
+    assert_eq!(contents(&table).await, expect(&[(1, "aa")]));
     assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "aa")]));
 }
 
-/// What a compaction does: the same rows in another file, `dataChange` false.
-async fn rewrite_first_file(table: &KeyedTable) {
-    use deltalake::kernel::Action;
-    use deltalake::kernel::transaction::CommitBuilder;
-    use object_store::ObjectStoreExt;
-    let (_, file) = table.files.iter().next().unwrap();
-    let store = table.delta.log_store().object_store(None);
-    let moved = "compacted.parquet";
-    store.copy(&file.add.path.as_str().into(), &moved.into()).await.unwrap();
-    let mut remove = file.remove_action();
-    remove.data_change = false;
-    let add = deltalake::kernel::Add { path: moved.to_owned(), data_change: false, ..file.add.clone() };
-    let operation = deltalake::protocol::DeltaOperation::Optimize { predicate: None, target_size: 1 };
-    CommitBuilder::default()
-        .with_actions(vec![Action::Remove(remove), Action::Add(add)])
-        .build(Some(table.delta.snapshot().unwrap()), table.delta.log_store(), operation)
-        .await
-        .unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_rows_by_somebody_else_stops_the_table_and_says_who_it_was() {
+    let mut fixture = Fixture::new();
+    let mut table = fixture.open().await;
+    fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
+    let (_, file) = table.state.files.iter().next().unwrap();
+    let mut entry = foreign(&table, "DELETE");
+    entry.removes.push(file.remove_action(true));
+    put(&table, entry).await;
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 2, Some("b"))]);
+    let error = table.commit(&folded, &progress).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Foreign);
+    assert!(error.to_string().contains("changed rows: DELETE by Apache-Spark/4.1"), "{error}");
+    assert_eq!(std::fs::read_dir(fixture.directory.path()).unwrap().count(), 2, "what was written is gone again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feature_that_somebody_switched_on_stops_the_table_by_its_name() {
+    let mut fixture = Fixture::new();
+    let mut table = fixture.open().await;
+    let mut entry = foreign(&table, "SET TBLPROPERTIES");
+    let mut protocol = table.state.protocol.clone();
+    protocol.writer_features.as_mut().unwrap().push("rowTracking".to_owned());
+    entry.protocol = Some(protocol);
+    put(&table, entry).await;
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 2, Some("b"))]);
+    let error = table.commit(&folded, &progress).await.unwrap_err();
+    assert!(matches!(&error, TableError::Unsupported { feature, .. } if feature == "rowTracking"), "{error}");
+    let reopened = KeyedTable::open(&fixture.spec).await.map(|_| ()).unwrap_err();
+    assert!(matches!(&reopened, TableError::Unsupported { feature, .. } if feature == "rowTracking"), "{reopened}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_somebody_added_survives_the_one_that_the_source_adds() {
+    let mut fixture = Fixture::new();
+    let mut table = KeyedTable::create(&fixture.spec, &Fixture::source(2)).await.unwrap();
+    table.fit(&Fixture::source(3)).unwrap();
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 1, Some("a"))]);
+    let mut entry = foreign(&table, "ADD COLUMNS");
+    let field = r#"{"name":"note","type":"string","nullable":true,"metadata":{"comment":"theirs"}}"#;
+    let schema = table.state.metadata.schema_string.replacen("\"fields\":[", &format!("\"fields\":[{field},"), 1);
+    entry.metadata = Some(log::Metadata { schema_string: schema, ..table.state.metadata.clone() });
+    put(&table, entry).await;
+    table.commit(&folded, &progress).await.unwrap();
+    let reopened = fixture.open().await;
+    let names: Vec<_> = reopened.columns().arrow().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["note", "id", "text", "day"]);
+    assert!(reopened.state.metadata.schema_string.contains("\"comment\":\"theirs\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_moves_without_rows() {
+    let mut fixture = Fixture::new();
+    let mut table = fixture.open().await;
+    let (mut folded, mut progress) = fixture.fold(&table, &[(Op::Create, 1, Some("a"))]);
+    table.commit(&folded, &progress).await.unwrap();
+    folded = fixture.fold(&table, &[]).0;
+    progress.get_mut(&0).unwrap().next_offset = 9;
+    let committed = table.commit(&folded, &progress).await.unwrap();
+    assert_eq!((committed.version, committed.files_written), (2, 0));
+    assert_eq!(fixture.open().await.progress()[&0].next_offset, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copy_on_write_leaves_a_table_that_needs_no_deletion_vectors() {
+    let mut fixture = Fixture::new();
+    fixture.spec.writes = Writes::CopyOnWrite;
+    let mut table = fixture.open().await;
+    fixture
+        .apply(&mut table, &[(Op::Create, 1, Some("a")), (Op::Create, 2, Some("b")), (Op::Create, 3, Some("c"))])
+        .await;
+    fixture.apply(&mut table, &[(Op::Update, 2, Some("bb")), (Op::Delete, 3, None)]).await;
+    let reopened = fixture.open().await;
+    assert_eq!(contents(&reopened).await, expect(&[(1, "a"), (2, "bb")]));
+    assert!(reopened.state.files.iter().all(|(_, file)| file.add.deletion_vector.is_none()));
+    let protocol = &reopened.state.protocol;
+    assert_eq!((protocol.min_reader_version, protocol.min_writer_version), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_the_log_cannot_name_stops_the_table_with_advice() {
+    let mut fixture = Fixture::new();
+    fixture.spec.partition_by = vec!["text".to_owned()];
+    let mut table = fixture.open().await;
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 1, Some(""))]);
+    let error = table.commit(&folded, &progress).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    assert!(error.to_string().contains("an empty text in text"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

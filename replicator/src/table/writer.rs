@@ -1,119 +1,145 @@
-//! New rows → Parquet files, one per partition of the table, with the statistics that are safe to prune by.
+//! Rows → Parquet files, one per partition of the table, with the statistics that are safe to prune by.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_row::{OwnedRow, RowConverter, SortField};
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
-use buoyant_kernel::expressions::Scalar;
-use buoyant_kernel::table_properties::DataSkippingNumIndexedCols;
-use deltalake::DeltaTableError;
-use deltalake::datafile::writer::{PartitionWriter, PartitionWriterConfig};
-use deltalake::kernel::Add;
-use deltalake::kernel::scalars::ScalarExt;
-use indexmap::IndexMap;
 use object_store::ObjectStore;
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
+use std::collections::HashMap;
 
+use super::TableError;
+use super::clock::now_ms;
 use super::columns::Columns;
+use super::log::{Add, PartitionValues};
+pub(super) use super::stats::stats_columns;
+use super::{partition, stats};
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
 
-/// A data file that was written, and which of the given rows it holds, in file order.
-pub(super) struct WrittenFile {
-    pub add: Add,
-    pub rows: Vec<u32>,
+/// The rows of one partition, on their way into a file.
+pub(super) struct Partition {
+    /// What the log says of the partition.
+    pub values: PartitionValues,
+    /// The columns that the file holds.
+    pub rows: RecordBatch,
+    /// Which of the given rows these are, in file order.
+    pub at: Vec<u32>,
 }
 
-/// Writes rows; each partition becomes one file, in the order of the rows.
-pub(super) async fn write(
-    store: Arc<dyn ObjectStore>,
-    columns: &Columns,
-    partition_by: &[String],
-    rows: &RecordBatch,
-) -> Result<Vec<WrittenFile>, DeltaTableError> {
-    let mut written = Vec::new();
-    for partition in partitions(rows, partition_by)? {
-        let config = PartitionWriterConfig::try_new(
-            partition.rows.schema(),
-            partition.values,
-            Some(properties()?),
-            None,
-            None,
-            None,
-            None,
-        )?;
-        let stats = DataSkippingNumIndexedCols::NumColumns(0);
-        let stats_columns = Some(stats_columns(columns, partition_by));
-        let mut writer = PartitionWriter::try_with_config(Arc::clone(&store), config, stats, stats_columns)?;
-        writer.write(&partition.rows).await?;
-        let adds = writer.close().await?;
-        written.extend(adds.into_iter().map(|add| WrittenFile { add, rows: partition.at.clone() }));
+/// Writes one Parquet file, batch by batch.
+pub(super) struct FileWriter {
+    path: String,
+    values: PartitionValues,
+    stats_columns: Vec<arrow_schema::FieldRef>,
+    writer: AsyncArrowWriter<BufWriter>,
+}
+
+impl FileWriter {
+    /// Starts a file of `name` in the folder of its partition. Nothing is in the storage before [`FileWriter::close`].
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        name: &str,
+        values: PartitionValues,
+        columns: &Columns,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        let path = partition::path(&values, name);
+        let partition_by: Vec<String> = values.keys().cloned().collect();
+        let stats_columns = stats_columns(columns, &partition_by);
+        let stats_columns = stats_columns.iter().filter_map(|name| schema.field_with_name(name).ok().cloned());
+        let stats_columns = stats_columns.map(Arc::new).collect();
+        let file = BufWriter::new(store, Path::parse(&path).map_err(external)?);
+        let writer = AsyncArrowWriter::try_new(file, schema, Some(properties()?))?;
+        Ok(Self { path, values, stats_columns, writer })
     }
-    Ok(written)
+
+    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.writer.write(rows).await
+    }
+
+    /// Bytes that the file has so far, nearly.
+    pub(super) fn bytes(&self) -> usize {
+        self.writer.bytes_written() + self.writer.in_progress_size()
+    }
+
+    /// Puts the file. What the log says of it.
+    pub(super) async fn close(mut self, data_change: bool) -> Result<Add> {
+        let metadata: ParquetMetaData = self.writer.finish().await?;
+        Ok(Add {
+            path: self.path,
+            partition_values: self.values,
+            size: self.writer.bytes_written() as i64,
+            modification_time: now_ms(),
+            data_change,
+            stats: Some(stats::of_file(&metadata, &self.stats_columns)),
+            tags: None,
+            deletion_vector: None,
+        })
+    }
 }
 
-fn properties() -> Result<WriterProperties, DeltaTableError> {
+fn properties() -> Result<WriterProperties> {
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build())
 }
 
-/// The key columns by which files may be skipped. Bounds of decimals go through floating point on their way into the
-/// log and may end up inside the true range; floats have values without order.
-pub(super) fn stats_columns(columns: &Columns, partition_by: &[String]) -> Vec<String> {
-    let keys = columns.key().iter().map(|&column| columns.arrow().field(column));
-    let safe = keys.filter(|field| {
-        matches!(
-            field.data_type(),
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Utf8
-        ) && !partition_by.contains(field.name())
-    });
-    safe.map(|field| field.name().clone()).collect()
+fn external(error: object_store::path::Error) -> ParquetError {
+    ParquetError::External(Box::new(object_store::Error::from(error)))
 }
 
-struct Partition {
-    values: IndexMap<String, Scalar>,
-    rows: RecordBatch,
-    at: Vec<u32>,
-}
-
-fn partitions(rows: &RecordBatch, partition_by: &[String]) -> Result<Vec<Partition>, ArrowError> {
+/// Divides rows by the partition that they belong to.
+pub(super) fn partitions(
+    rows: &RecordBatch,
+    partition_by: &[String],
+) -> std::result::Result<Vec<Partition>, TableError> {
     let all = 0..rows.num_rows() as u32;
+    if rows.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
     if partition_by.is_empty() {
-        return Ok(vec![Partition { values: IndexMap::new(), rows: rows.clone(), at: all.collect() }]);
+        return Ok(vec![Partition { values: PartitionValues::new(), rows: rows.clone(), at: all.collect() }]);
     }
     let schema = rows.schema();
-    let by = partition_by.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let by = partition_by.iter().map(|name| schema.index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
     let keys: Vec<ArrayRef> = by.iter().map(|&column| Arc::clone(rows.column(column))).collect();
     let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let encoded = RowConverter::new(fields)?.convert_columns(&keys)?;
-    let mut groups: IndexMap<OwnedRow, Vec<u32>> = IndexMap::new();
+    let mut groups: HashMap<OwnedRow, usize> = HashMap::new();
+    let mut members: Vec<Vec<u32>> = Vec::new();
     for row in all {
-        groups.entry(encoded.row(row as usize).owned()).or_default().push(row);
+        let group = *groups.entry(encoded.row(row as usize).owned()).or_insert(members.len());
+        if group == members.len() {
+            members.push(Vec::new());
+        }
+        members[group].push(row);
     }
     let (file_schema, file_columns) = without(&schema, &by);
-    groups.into_values().map(|at| partition(rows, (&file_schema, &file_columns), partition_by, at)).collect()
+    members.into_iter().map(|at| one(rows, (&file_schema, &file_columns), partition_by, at)).collect()
 }
 
-fn partition(
+fn one(
     rows: &RecordBatch,
     (file_schema, file_columns): (&SchemaRef, &[usize]),
     partition_by: &[String],
     at: Vec<u32>,
-) -> Result<Partition, ArrowError> {
+) -> std::result::Result<Partition, TableError> {
     let own = take_record_batch(rows, &UInt32Array::from(at.clone()))?;
     let value = |name: &String| {
         let column = own.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))?;
-        let value = Scalar::from_array(column.as_ref(), 0);
-        let unfit = || ArrowError::SchemaError(format!("column {name} cannot partition a table"));
-        Ok((name.clone(), value.ok_or_else(unfit)?))
+        Ok((name.clone(), partition::value(name, column)?))
     };
-    let values = partition_by.iter().map(value).collect::<Result<_, ArrowError>>()?;
+    let values = partition_by.iter().map(value).collect::<std::result::Result<_, TableError>>()?;
     let columns = file_columns.iter().map(|&column| Arc::clone(own.column(column))).collect();
     Ok(Partition { values, rows: RecordBatch::try_new(Arc::clone(file_schema), columns)?, at })
 }
@@ -123,15 +149,4 @@ fn without(schema: &Schema, columns: &[usize]) -> (SchemaRef, Vec<usize>) {
     let kept: Vec<usize> = (0..schema.fields().len()).filter(|column| !columns.contains(column)).collect();
     let fields: Vec<_> = kept.iter().map(|&column| Arc::clone(&schema.fields()[column])).collect();
     (Arc::new(Schema::new(fields)), kept)
-}
-
-/// The values that a partition gives to columns which are not in its files, `rows` times each.
-pub(super) fn constant(
-    values: &HashMap<String, Option<String>>,
-    field: &arrow_schema::Field,
-    rows: usize,
-) -> Option<Result<ArrayRef, ArrowError>> {
-    let text = values.get(field.name())?.as_deref();
-    let texts = arrow_array::StringArray::from(vec![text; rows]);
-    Some(arrow_cast::cast(&texts, field.data_type()))
 }

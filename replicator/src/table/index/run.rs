@@ -1,0 +1,118 @@
+//! A key run: the keys of one data file, looked up a batch at a time.
+
+use bytes::{Buf, Bytes};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::IndexError;
+use super::build::{Builder, Parts};
+use super::filter::Filter;
+use super::format::{self, ENTRY, HEAD, Layout};
+use super::sink::{Sink, Source};
+use crate::change::KeyHash;
+
+/// Entries that are read at once when keys lie close together.
+const AHEAD: usize = 2048;
+
+/// Which row of one data file has which key. Lives as long as the data file is in the table.
+pub(in crate::table) struct KeyRun {
+    layout: Layout,
+    fan_out: Vec<u32>,
+    filters: Vec<Filter>,
+    source: Source,
+}
+
+impl KeyRun {
+    /// A run of keys that are all there, in file order.
+    pub(super) fn of_keys(keys: impl ExactSizeIterator<Item = KeyHash>, sink: Sink) -> Result<Self, IndexError> {
+        let layout = Layout::new(keys.len() as u64);
+        let mut builder = Builder::new(layout, sink)?;
+        builder.push(keys.zip(0..).collect(), layout.segments())?;
+        Ok(Self::of_parts(layout, builder.finish()?))
+    }
+
+    pub(super) fn of_parts(layout: Layout, parts: Parts) -> Self {
+        Self { layout, fan_out: parts.fan_out, filters: parts.filters, source: parts.sink.into_source() }
+    }
+
+    /// A run that was stored; `None` when it is damaged.
+    pub(super) fn load(source: Source) -> Result<Option<Self>, IndexError> {
+        let Some((layout, tail, checksum)) = Layout::of_head(&source.read(0, HEAD)?) else { return Ok(None) };
+        let tail = source.read(layout.fan_out_at(), tail as usize)?;
+        if xxh3_64(&tail) != checksum || tail.len() < layout.fan_out_len() {
+            return Ok(None);
+        }
+        let (mut fan_out, mut filters) = tail.split_at(layout.fan_out_len());
+        let fan_out = (0..=layout.buckets()).map(|_| fan_out.get_u32_le()).collect();
+        let filters = (0..layout.segments()).map(|_| Filter::take(&mut filters)).collect::<Option<_>>();
+        Ok(filters.map(|filters| Self { layout, fan_out, filters, source }))
+    }
+
+    /// For each key (ascending) that the data file may hold, calls `found` with its number and each row that has it.
+    pub(super) fn look_up(&self, keys: &[(KeyHash, u32)], mut found: impl FnMut(u32, u32)) -> Result<(), IndexError> {
+        let dense = keys.len() as u64 * 256 > self.layout.rows;
+        let mut window = Window { first: 0, bytes: Bytes::new() };
+        for (hash, number) in keys {
+            if !self.filters[self.layout.segment(*hash)].may_have(format::filter_key(*hash)) {
+                continue;
+            }
+            let bucket = self.layout.bucket(*hash);
+            let (from, to) = (self.fan_out[bucket] as usize, self.fan_out[bucket + 1] as usize);
+            if from == to {
+                continue;
+            }
+            if !window.has(from, to) {
+                let until = if dense { to.max((from + AHEAD).min(self.layout.rows as usize)) } else { to };
+                let bytes = self.source.read((HEAD + from * ENTRY) as u64, (until - from) * ENTRY)?;
+                window = Window { first: from, bytes };
+            }
+            for row in format::rows_of(window.entries(from, to), self.layout.fingerprint(*hash)) {
+                found(*number, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of the data file, deleted ones too.
+    pub(in crate::table) fn rows(&self) -> u64 {
+        self.layout.rows
+    }
+
+    /// Bytes on disk, or in memory where there is no disk.
+    pub(in crate::table) fn stored_bytes(&self) -> u64 {
+        let filters: usize = self.filters.iter().map(Filter::bytes).sum();
+        self.layout.fan_out_at() + (self.layout.fan_out_len() + filters) as u64
+    }
+
+    /// Bytes in memory.
+    pub(in crate::table) fn memory_bytes(&self) -> usize {
+        let filters: usize = self.filters.iter().map(Filter::bytes).sum();
+        self.source.memory() + self.layout.fan_out_len() + filters
+    }
+
+    /// The data file is in the table no more.
+    pub(in crate::table) fn remove(&self) {
+        self.source.remove();
+    }
+}
+
+impl std::fmt::Debug for KeyRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRun").field("rows", &self.layout.rows).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Entries that were read last.
+struct Window {
+    first: usize,
+    bytes: Bytes,
+}
+
+impl Window {
+    fn has(&self, from: usize, to: usize) -> bool {
+        from >= self.first && to <= self.first + self.bytes.len() / ENTRY
+    }
+
+    fn entries(&self, from: usize, to: usize) -> &[u8] {
+        &self.bytes[(from - self.first) * ENTRY..(to - self.first) * ENTRY]
+    }
+}

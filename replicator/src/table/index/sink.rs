@@ -1,0 +1,98 @@
+//! Where the bytes of a key run go: memory for small ones, a file of the index directory for all others.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::IndexError;
+
+/// The bytes of a run while it is written.
+pub(super) enum Sink {
+    Memory(Vec<u8>),
+    File { file: File, part: PathBuf, path: PathBuf },
+}
+
+/// The bytes of a finished run.
+#[derive(Debug)]
+pub(super) enum Source {
+    Memory(Bytes),
+    File { file: File, path: PathBuf },
+}
+
+impl Sink {
+    /// A file that has its name once it is complete.
+    pub(super) fn file(path: PathBuf) -> Result<Self, IndexError> {
+        let part = path.with_extension("part");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&part);
+        let file = file.map_err(IndexError::io("create", &part))?;
+        Ok(Self::File { file, part, path })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), IndexError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.extend(bytes);
+                Ok(())
+            }
+            Self::File { file, part, .. } => file.write_all(bytes).map_err(IndexError::io("write", part)),
+        }
+    }
+
+    /// Puts the head over the first bytes. A file is on the disk and has its name then.
+    pub(super) fn finish(&mut self, head: &[u8]) -> Result<(), IndexError> {
+        match self {
+            Self::Memory(memory) => memory[..head.len()].copy_from_slice(head),
+            Self::File { file, part, path } => {
+                file.write_all_at(head, 0).map_err(IndexError::io("write", part))?;
+                file.sync_data().map_err(IndexError::io("sync", part))?;
+                std::fs::rename(&*part, &*path).map_err(IndexError::io("rename", part))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_source(self) -> Source {
+        match self {
+            Self::Memory(memory) => Source::Memory(memory.into()),
+            Self::File { file, path, .. } => Source::File { file, path },
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn open(path: &Path) -> Result<Self, IndexError> {
+        let file = File::open(path).map_err(IndexError::io("open", path))?;
+        Ok(Self::File { file, path: path.to_owned() })
+    }
+
+    /// `length` bytes from `at`.
+    pub(super) fn read(&self, at: u64, length: usize) -> Result<Bytes, IndexError> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.slice(at as usize..at as usize + length)),
+            Self::File { file, path } => {
+                let mut bytes = vec![0; length];
+                file.read_exact_at(&mut bytes, at).map_err(IndexError::io("read", path))?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    /// Bytes that are held in memory.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::File { .. } => 0,
+        }
+    }
+
+    /// The file leaves the directory; whoever reads it still can.
+    pub(super) fn remove(&self) {
+        if let Self::File { path, .. } = self {
+            // One that stays is removed at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

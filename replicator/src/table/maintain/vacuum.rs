@@ -1,0 +1,67 @@
+//! Files that no version of the history needs leave the storage: those that were removed from the table before it, and
+//! those that no commit ever named.
+
+use std::collections::HashSet;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+
+use super::tombstones;
+use crate::table::context::Context;
+use crate::table::data_file::DataFiles;
+use crate::table::log::Add;
+use crate::table::{TableError, deletion_vector};
+
+/// The beginning of the history, milliseconds since the epoch.
+pub(super) fn cutoff(context: &Context, now: Timestamp) -> i64 {
+    let history = i64::try_from(context.spec.maintenance.history.as_millis()).unwrap_or(i64::MAX);
+    now.as_millisecond().saturating_sub(history)
+}
+
+/// Removes what is older than the history and neither in the table at `version`, whose files are `files`, nor in a
+/// version of the history. How many objects.
+pub(super) async fn run(
+    context: &Context,
+    now: Timestamp,
+    version: u64,
+    files: &DataFiles,
+) -> Result<usize, TableError> {
+    let cutoff = cutoff(context, now);
+    let mut needed: HashSet<String> = tombstones::since(context, version, cutoff).await?;
+    for (_, file) in files.iter() {
+        needed.extend(objects(&file.add));
+    }
+    let listed = context.store.list(None);
+    let unneeded = listed.try_filter_map(|found| {
+        let goes = is_ours(&found.location) && is_before(&found, cutoff) && !needed.contains(found.location.as_ref());
+        async move { Ok(goes.then_some(found.location)) }
+    });
+    let unneeded: Vec<Path> = unneeded.try_collect().await.map_err(context.storage("list"))?;
+    let unneeded = futures::stream::iter(unneeded.into_iter().map(Ok)).boxed();
+    let removed: Vec<_> =
+        context.store.delete_stream(unneeded).try_collect().await.map_err(context.storage("vacuum"))?;
+    Ok(removed.len())
+}
+
+/// Objects that a data file consists of.
+fn objects(add: &Add) -> impl Iterator<Item = String> {
+    let vector = add.deletion_vector.as_ref();
+    let vector = vector.and_then(|vector| deletion_vector::path(&vector.storage_type, &vector.path_or_inline_dv));
+    std::iter::once(add.path.clone()).chain(vector)
+}
+
+fn is_before(found: &ObjectMeta, cutoff: i64) -> bool {
+    found.last_modified.timestamp_millis() < cutoff
+}
+
+/// Data files and deletion vectors outside of hidden folders; everything else is somebody else's.
+fn is_ours(path: &Path) -> bool {
+    let is_hidden = path.parts().any(|part| {
+        let part = part.as_ref();
+        part.starts_with('.') || (part.starts_with('_') && !part.contains('='))
+    });
+    let extension = path.extension();
+    !is_hidden && matches!(extension, Some("parquet" | "bin"))
+}

@@ -1,0 +1,89 @@
+//! Which table is written, how it is reached, and how it is looked after.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+use url::Url;
+
+use super::TableError;
+use crate::storage::Place;
+
+/// Which table is written, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct TableSpec {
+    /// Root of the table: `s3://bucket/path`, `file:///path`.
+    pub url: Url,
+    /// Options of the storage, in the keys of `object_store`.
+    pub options: HashMap<String, String>,
+    /// The storage from its root, instead of the one that `url` and `options` name.
+    pub store: Option<Arc<dyn ObjectStore>>,
+    /// The topic the table is made from.
+    pub topic: String,
+    /// Columns that partition a new table.
+    pub partition_by: Vec<String>,
+    /// Columns by which compaction sorts.
+    pub cluster_by: Vec<String>,
+    /// How rows leave the table.
+    pub writes: Writes,
+    /// How the table is looked after.
+    pub maintenance: Maintenance,
+    /// Directory of the key index; without one it is kept in memory.
+    pub index_dir: Option<PathBuf>,
+}
+
+/// How rows leave the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writes {
+    /// A deletion vector names them; their file stays.
+    #[default]
+    DeletionVectors,
+    /// Their file is written anew without them, for readers that know no deletion vectors.
+    CopyOnWrite,
+}
+
+/// How a table is looked after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Size at which a data file is large enough, in bytes.
+    pub target_file_bytes: u64,
+    /// For how long earlier versions stay readable.
+    pub history: Duration,
+}
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        Self { target_file_bytes: 128 << 20, history: Duration::from_hours(7 * 24) }
+    }
+}
+
+impl TableSpec {
+    /// A table with the defaults of everything else.
+    pub fn new(url: Url, topic: impl Into<String>) -> Self {
+        Self {
+            url,
+            options: HashMap::new(),
+            store: None,
+            topic: topic.into(),
+            partition_by: Vec::new(),
+            cluster_by: Vec::new(),
+            writes: Writes::default(),
+            maintenance: Maintenance::default(),
+            index_dir: None,
+        }
+    }
+
+    pub(super) fn uri(&self) -> String {
+        self.url.to_string()
+    }
+
+    pub(super) fn place(&self) -> Result<Place, TableError> {
+        let place = match &self.store {
+            Some(store) => Place::within(Arc::clone(store), &self.url),
+            None => Place::open(&self.url, &self.options),
+        };
+        place.map_err(TableError::storage("open", &self.uri()))
+    }
+}

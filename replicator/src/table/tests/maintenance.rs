@@ -1,0 +1,135 @@
+//! What keeps a table small, and what it must not lose.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::table::maintain::Job;
+
+/// A table of as many files as there are `commits`, each of which creates two rows and changes one of the commit before.
+async fn grown(fixture: &mut Fixture, commits: i64) -> (KeyedTable, BTreeMap<i64, Option<String>>) {
+    let mut table = fixture.open().await;
+    let mut rows = BTreeMap::new();
+    for commit in 0..commits {
+        let (first, second) = (2 * commit, 2 * commit + 1);
+        let mut events = vec![(Op::Create, first, Some("new")), (Op::Create, second, Some("new"))];
+        rows.extend([(first, Some("new".to_owned())), (second, Some("new".to_owned()))]);
+        if commit > 0 {
+            events.push((Op::Update, first - 1, Some("changed")));
+            rows.insert(first - 1, Some("changed".to_owned()));
+        }
+        fixture.apply(&mut table, &events).await;
+    }
+    (table, rows)
+}
+
+/// Runs one job that is due.
+async fn run(table: &mut KeyedTable, job: Job, now: Timestamp) -> Maintained {
+    let work = table.maintenance(now, true).unwrap();
+    assert_eq!(work.job(), job);
+    let done = work.run().await;
+    table.finish(done, now).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_small_files_become_one_and_no_row_is_lost() {
+    let mut fixture = Fixture::new();
+    let (mut table, rows) = grown(&mut fixture, 16).await;
+    let maintained = run(&mut table, Job::Compaction, Timestamp::now()).await;
+    assert_eq!((maintained.removed, maintained.written), (16, 1));
+    assert_eq!(table.files(), 1);
+    assert_eq!(contents(&table).await, rows);
+    assert_eq!(contents(&fixture.open().await).await, rows);
+    assert!(table.maintenance(Timestamp::now(), true).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_deleted_while_files_are_written_anew_stay_deleted() {
+    for cluster_by in [vec![], vec!["text".to_owned(), "id".to_owned()]] {
+        let mut fixture = Fixture::new();
+        fixture.spec.cluster_by = cluster_by;
+        let (mut table, mut rows) = grown(&mut fixture, 16).await;
+        let work = table.maintenance(Timestamp::now(), true).unwrap();
+        fixture
+            .apply(&mut table, &[(Op::Delete, 3, None), (Op::Update, 8, Some("later")), (Op::Delete, 30, None)])
+            .await;
+        let done = work.run().await;
+        fixture.apply(&mut table, &[(Op::Delete, 4, None), (Op::Delete, 0, None)]).await;
+        table.finish(done, Timestamp::now()).await.unwrap();
+        for gone in [0, 3, 4, 30] {
+            rows.remove(&gone);
+        }
+        rows.insert(8, Some("later".to_owned()));
+        assert_eq!(contents(&table).await, rows);
+        fixture.apply(&mut table, &[(Op::Update, 9, Some("last"))]).await;
+        rows.insert(9, Some("last".to_owned()));
+        assert_eq!(contents(&fixture.open().await).await, rows);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_gives_way_to_the_truncate_that_came_first() {
+    let mut fixture = Fixture::new();
+    let (mut table, _) = grown(&mut fixture, 16).await;
+    let done = table.maintenance(Timestamp::now(), true).unwrap().run().await;
+    fixture.apply(&mut table, &[(Op::Truncate, 0, None)]).await;
+    let maintained = table.finish(done, Timestamp::now()).await.unwrap();
+    assert_eq!((maintained.removed, maintained.written, table.rows()), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_log_was_cleaned_and_files_vacuumed_is_what_it_was() {
+    let mut fixture = Fixture::new();
+    fixture.spec.maintenance.history = Duration::from_millis(1);
+    let (mut table, rows) = grown(&mut fixture, 16).await;
+    let maintained = table.maintain(Timestamp::now()).await.unwrap();
+    let jobs: Vec<_> = maintained.iter().map(|maintained| maintained.job).collect();
+    assert_eq!(jobs, [Job::Compaction, Job::Checkpoint, Job::LogCleanup, Job::Vacuum]);
+    assert_eq!(maintained[3].removed, 16 + 15, "every data file and deletion vector but those of the last version");
+    let later = table.maintain(Timestamp::now()).await.unwrap();
+    assert!(later.iter().all(|maintained| maintained.job != Job::Vacuum || maintained.removed == 0));
+    let reopened = fixture.open().await;
+    assert_eq!(contents(&reopened).await, rows);
+    assert_eq!(reopened.progress(), table.progress());
+    let log = std::fs::read_dir(fixture.directory.path().join("_delta_log")).unwrap().count();
+    assert!(log <= 3, "the last version, its checkpoint and _last_checkpoint: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_the_history_needs_is_removed() {
+    let mut fixture = Fixture::new();
+    let (mut table, _) = grown(&mut fixture, 16).await;
+    let maintained = table.maintain(Timestamp::now()).await.unwrap();
+    assert!(
+        maintained
+            .iter()
+            .filter(|maintained| maintained.job != Job::Compaction)
+            .all(|maintained| maintained.removed == 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_runs_are_used_again_and_those_of_files_that_are_gone_are_removed() {
+    let mut fixture = Fixture::new();
+    let index = tempfile::tempdir().unwrap();
+    fixture.spec.index_dir = Some(index.path().to_owned());
+    let mut table = fixture.open().await;
+    let events: Vec<_> = (0..10_000).map(|id| (Op::Create, id, Some("x"))).collect();
+    fixture.apply(&mut table, &events).await;
+    let directory = std::fs::read_dir(index.path()).unwrap().next().unwrap().unwrap().path();
+    let run = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
+    let written = std::fs::metadata(&run).unwrap().modified().unwrap();
+    std::fs::write(directory.join("stray.keys"), "").unwrap();
+    let mut table = fixture.open().await;
+    assert_eq!(std::fs::metadata(&run).unwrap().modified().unwrap(), written, "it was not made again");
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+    fixture.apply(&mut table, &[(Op::Update, 9_999, Some("y")), (Op::Delete, 5, None)]).await;
+    assert_eq!(table.rows(), 9_999);
+
+    std::fs::write(&run, "damaged").unwrap();
+    let mut table = fixture.open().await;
+    fixture.apply(&mut table, &[(Op::Delete, 7, None)]).await;
+    assert_eq!(table.rows(), 9_998);
+    assert_eq!(contents(&fixture.open().await).await.len(), 9_998);
+}
