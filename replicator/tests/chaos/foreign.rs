@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::backing::Backing;
+use crate::checkpoint;
 use crate::log::{self, File, Snapshot};
 use crate::reader::Reader;
 use crate::rng::Rng;
@@ -69,12 +70,7 @@ impl Act {
 
 /// The newest version, if there is a table.
 pub(crate) fn newest(backing: &Backing) -> Result<Option<Snapshot>> {
-    let Some(last) = log::latest(backing) else { return Ok(None) };
-    let mut snapshot = Snapshot::default();
-    for version in 0..=last {
-        snapshot = snapshot.next(version, &log::actions(backing, version)?.context("a commit is missing")?)?;
-    }
-    Ok(Some(snapshot))
+    log::latest(backing).map(|last| checkpoint::table_at(backing, last)).transpose()
 }
 
 fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option<Vec<Json>>> {
@@ -152,13 +148,7 @@ fn remove(file: &File, data_change: bool) -> Json {
 }
 
 /// Writes rows of the partition of `like` to a new file.
-fn write(
-    backing: &Backing,
-    columns: &[(String, Kind)],
-    like: &File,
-    rows: &[Row],
-    data_change: bool,
-) -> Result<Json> {
+fn write(backing: &Backing, columns: &[(String, Kind)], like: &File, rows: &[Row], data_change: bool) -> Result<Json> {
     let in_file = columns.iter().enumerate().filter(|(_, (name, _))| !like.partition_values.contains_key(name));
     let in_file: Vec<_> = in_file.collect();
     let fields: Vec<Field> = in_file.iter().map(|(_, (name, kind))| Field::new(name, kind.arrow(), true)).collect();

@@ -108,6 +108,11 @@ impl Snapshot {
         Ok(())
     }
 
+    /// The live files, and what tells their deletion vectors apart.
+    pub(crate) fn identities(&self) -> BTreeMap<&String, Option<String>> {
+        self.files.iter().map(|(path, file)| (path, file.vector.as_ref().and_then(vector_id))).collect()
+    }
+
     /// How many messages of partition 0 are in the table.
     pub(crate) fn next_offset(&self, topic: &str) -> usize {
         self.transactions.get(&format!("tributary/{topic}/0/next-offset")).copied().unwrap_or_default() as usize

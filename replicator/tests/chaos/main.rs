@@ -4,6 +4,7 @@
 
 mod backing;
 mod batches;
+mod checkpoint;
 mod foreign;
 mod log;
 mod process;
@@ -15,6 +16,7 @@ mod shape;
 mod store;
 mod tally;
 mod topic;
+mod turns;
 mod value;
 mod vector;
 mod verify;

@@ -1,19 +1,26 @@
-//! One replicator: opens the table, reads the topic, folds and commits, as the pipeline does.
+//! One replicator: opens the table, reads the topic, folds and commits, and looks after the table, as the pipeline does.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tributary_replicator::change::{ChangeBatch, Fold, Folded, Op, PartitionProgress, Progress, Verdict};
-use tributary_replicator::table::{KeyedTable, TableError, TableSpec};
+use jiff::{SignedDuration, Timestamp};
+use tributary_replicator::change::{ChangeBatch, Event, Fold, Op, PartitionProgress, Progress, Verdict};
+use tributary_replicator::table::{Done, Job, KeyedTable, Maintenance, TableError, TableSpec};
 use url::Url;
 
 use crate::batches::batches;
+use crate::rng::Rng;
 use crate::shape::Shape;
 use crate::store::FaultStore;
+use crate::tally::Tally;
 use crate::topic::Message;
+use crate::turns::{Side, beside};
 
 /// Topic of every table here.
 pub(crate) const TOPIC: &str = "shop.public.orders";
+
+/// For how long versions stay readable.
+pub(crate) const HISTORY: Duration = Duration::from_hours(1);
 
 /// Attempts of one thing before a process is taken for stuck.
 const ATTEMPTS: usize = 200;
@@ -27,6 +34,7 @@ pub(crate) struct Process {
     progress: PartitionProgress,
     /// Nothing of its progress is missing in the log.
     clean: bool,
+    work: Option<Side<Done>>,
 }
 
 /// Why a process ends.
@@ -40,13 +48,15 @@ pub(crate) enum End {
     Stuck(TableError),
 }
 
-pub(crate) fn spec(shape: &Shape, store: &FaultStore) -> TableSpec {
+fn spec(shape: &Shape, store: &FaultStore) -> TableSpec {
+    let url = Url::parse("memory:///").unwrap();
     TableSpec {
-        url: Url::parse("memory:///").unwrap(),
-        options: HashMap::new(),
-        topic: TOPIC.to_owned(),
-        partition_by: shape.partition_by.clone(),
         store: Some(Arc::new(store.clone())),
+        partition_by: shape.partition_by.clone(),
+        cluster_by: shape.cluster_by.clone(),
+        writes: shape.writes,
+        maintenance: Maintenance { target_file_bytes: shape.target_file_bytes, history: HISTORY },
+        ..TableSpec::new(url, TOPIC)
     }
 }
 
@@ -74,7 +84,7 @@ impl Process {
         let table = persist!(store, KeyedTable::open(&spec))?;
         let mut progress = table.as_ref().map(|table| table.progress().clone()).unwrap_or_default();
         progress.entry(0).or_default();
-        Ok(Self { store, spec, table, fold: None, progress, clean: true })
+        Ok(Self { store, spec, table, fold: None, progress, clean: true, work: None })
     }
 
     /// The first offset that was not read.
@@ -114,7 +124,7 @@ impl Process {
             table.fit(&batch.schema).map_err(End::Stopped)?;
         }
         let columns = table.columns();
-        let new = || Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec()).unwrap();
+        let new = || Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec(), columns.key_encoder().unwrap());
         let fold = self.fold.get_or_insert_with(new);
         fold.widen(columns.arrow()).unwrap();
         let progress = self.progress.entry(0).or_default();
@@ -132,19 +142,96 @@ impl Process {
         self.fold.as_ref().is_none_or(|fold| !fold.awaits_new_key())
     }
 
-    /// Commits what was read, if anything; gives up when the process ends.
-    pub(crate) async fn commit(&mut self) -> Result<bool, End> {
-        let (Some(fold), Some(table)) = (self.fold.as_mut().filter(|fold| !fold.is_empty()), &mut self.table) else {
-            return Ok(false);
-        };
-        let folded: Folded = fold.take().unwrap();
-        persist!(self.store, table.commit(&folded, &self.progress))?;
+    /// Commits what was read, if anything; maintenance that runs gets on beside it.
+    pub(crate) async fn commit(&mut self, rng: &mut Rng, tally: &Tally, now: Timestamp) -> Result<bool, End> {
+        let Some(table) = &mut self.table else { return Ok(false) };
+        let Some(fold) = self.fold.as_mut().filter(|fold| !fold.is_empty()) else { return Ok(false) };
+        let folded = fold.take().unwrap();
+        let (store, progress) = (&self.store, &self.progress);
+        let commit = async { persist!(store, table.commit(&folded, progress)) };
+        let (committed, done) = beside(rng, Box::pin(commit), &mut self.work).await;
+        committed?;
         self.clean = true;
+        match done {
+            Some(done) => self.finish(done, tally, now).await?,
+            None if rng.chance(200) => self.finish_work(tally, now).await?,
+            None => {}
+        }
         Ok(true)
+    }
+
+    /// Begins what is due, if anything is. Says what; a checkpoint is done at once, for it works on threads of its own.
+    pub(crate) async fn maintain(&mut self, tally: &Tally, now: Timestamp) -> Result<Option<Job>, End> {
+        let Some(table) = self.table.as_mut().filter(|_| self.work.is_none()) else { return Ok(None) };
+        // Clean-up and vacuum wait some minutes from the first time they are asked for.
+        let before = table.maintenance(now - SignedDuration::from_hours(24), false);
+        let Some(work) = before.or_else(|| table.maintenance(now, true)) else { return Ok(None) };
+        let job = work.job();
+        self.work = Some(Box::pin(work.run()));
+        if job == Job::Checkpoint {
+            self.finish_work(tally, now).await?;
+        }
+        Ok(Some(job))
+    }
+
+    /// Waits for the maintenance that runs.
+    pub(crate) async fn finish_work(&mut self, tally: &Tally, now: Timestamp) -> Result<(), End> {
+        match self.work.take() {
+            Some(work) => {
+                let done = work.await;
+                self.finish(done, tally, now).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(&mut self, done: Done, tally: &Tally, now: Timestamp) -> Result<(), End> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let finished = table.finish(done, now).await;
+        match finished {
+            _ if self.store.is_dead() => Err(End::Killed),
+            Ok(done) => {
+                tally.count(job_name(done.job));
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                tally.count("maintenance: failed");
+                Ok(())
+            }
+            Err(error) => Err(End::Stopped(error)),
+        }
+    }
+
+    /// All maintenance that there is, as by hand.
+    pub(crate) async fn maintain_all(&mut self, tally: &Tally, now: Timestamp) -> Result<(), End> {
+        self.finish_work(tally, now).await?;
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let maintained = table.maintain(now).await;
+        match maintained {
+            _ if self.store.is_dead() => Err(End::Killed),
+            Ok(all) => {
+                all.iter().for_each(|done| tally.count(job_name(done.job)));
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                tally.count("maintenance: failed");
+                Ok(())
+            }
+            Err(error) => Err(End::Stopped(error)),
+        }
     }
 }
 
-fn judge(progress: &mut Progress, event: &tributary_replicator::change::Event) -> Verdict {
+fn job_name(job: Job) -> &'static str {
+    match job {
+        Job::Compaction => "maintenance: compaction",
+        Job::Checkpoint => "maintenance: checkpoint",
+        Job::LogCleanup => "maintenance: log clean-up",
+        Job::Vacuum => "maintenance: vacuum",
+    }
+}
+
+fn judge(progress: &mut Progress, event: &Event) -> Verdict {
     let verdict = progress.judge(event);
     if verdict != Verdict::Skip {
         progress.advance(event);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use crate::backing::Backing;
@@ -13,7 +14,7 @@ use crate::store::{FaultStore, Rates};
 use crate::tally::Tally;
 use crate::topic::{Message, Source};
 use crate::value::{Row, Value};
-use crate::verify::check_versions;
+use crate::verify::Checker;
 
 /// Something that the source does.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ async fn replicate(shape: &Shape, topic: &[Message], sizes: &[usize]) -> Arc<Bac
         }
         process.read(shape, topic, *size).await.unwrap();
         if process.may_commit() {
-            process.commit().await.unwrap();
+            process.commit(&mut Rng::new(7), &Tally::default(), Timestamp::now()).await.unwrap();
         }
         if at % 3 == 2 {
             process = Process::start(shape, store.clone()).await.unwrap();
@@ -84,7 +85,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let backing = runtime.block_on(replicate(&shape, &topic, &sizes));
         if let Some(last) = log::latest(&backing) {
-            check_versions(&backing, &shape, &topic, last).unwrap();
+            Checker::new(&backing, &shape, &topic).check_to(last).unwrap();
         }
     }
 }

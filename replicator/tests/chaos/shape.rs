@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use tributary_replicator::change::RowSchema;
+use tributary_replicator::table::Writes;
 
 use crate::rng::Rng;
 use crate::value::{Kind, Value};
@@ -27,6 +28,9 @@ pub(crate) struct Shape {
     pub columns: Vec<Column>,
     pub key: usize,
     pub partition_by: Vec<String>,
+    pub cluster_by: Vec<String>,
+    pub writes: Writes,
+    pub target_file_bytes: u64,
     /// How many values each key column can have.
     pub spread: usize,
 }
@@ -57,15 +61,26 @@ impl Shape {
             2 => vec![columns[0].name.clone()],
             _ => vec![],
         };
+        let cluster_by = if rng.chance(300) { vec!["number".to_owned(), "part".to_owned()] } else { vec![] };
+        let writes = if rng.chance(250) { Writes::CopyOnWrite } else { Writes::DeletionVectors };
+        let target_file_bytes = *rng.pick(&[1, 4 << 10, 128 << 20]);
         let spread = if kinds.len() == 1 { rng.between(3, 40) } else { rng.between(2, 6) };
-        Self { columns, key: kinds.len(), partition_by, spread }
+        Self { columns, key: kinds.len(), partition_by, cluster_by, writes, target_file_bytes, spread }
     }
 
     /// A table of one number as key.
     pub(crate) fn plain() -> Self {
         let columns = vec![column("k0", Kind::Int64), Column { toast: true, ..column("text", Kind::Text) }];
         let added = (0..ADDED).map(|at| column(&format!("added{at}"), Kind::Text));
-        Self { columns: columns.into_iter().chain(added).collect(), key: 1, partition_by: vec![], spread: 8 }
+        Self {
+            columns: columns.into_iter().chain(added).collect(),
+            key: 1,
+            partition_by: vec![],
+            cluster_by: vec![],
+            writes: Writes::DeletionVectors,
+            target_file_bytes: 128 << 20,
+            spread: 8,
+        }
     }
 
     /// The columns before any was added.

@@ -22,6 +22,7 @@ use object_store::{
 use crate::backing::{Backing, Effect};
 use crate::rng::Rng;
 use crate::tally::Tally;
+use crate::turns::pass;
 
 /// How often something goes wrong, per mille of the requests.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +32,7 @@ pub(crate) struct Rates {
     pub late: usize,
     pub throttled: usize,
     pub stale: usize,
+    pub denied: usize,
 }
 
 /// What becomes of a request.
@@ -67,6 +69,7 @@ struct Inner {
     plan: Mutex<Plan>,
     dead: AtomicBool,
     saw_stale: AtomicBool,
+    saw_denied: AtomicBool,
 }
 
 struct Plan {
@@ -81,7 +84,8 @@ impl FaultStore {
     /// A process that starts now and, if so, is killed at its `kill_at`th request.
     pub(crate) fn new(backing: Arc<Backing>, tally: Tally, rng: Rng, rates: Rates, kill_at: Option<u64>) -> Self {
         let plan = Mutex::new(Plan { rng, rates, operations: 0, kill_at, ambush: None });
-        Self(Arc::new(Inner { backing, tally, plan, dead: AtomicBool::new(false), saw_stale: AtomicBool::new(false) }))
+        let no = || AtomicBool::new(false);
+        Self(Arc::new(Inner { backing, tally, plan, dead: no(), saw_stale: no(), saw_denied: no() }))
     }
 
     /// The process was killed: nothing that it still does has any effect.
@@ -94,12 +98,9 @@ impl FaultStore {
         self.0.saw_stale.load(Ordering::Relaxed)
     }
 
-    /// From now on nothing goes wrong.
-    pub(crate) fn heal(&self) {
-        let mut plan = self.0.plan.lock().unwrap();
-        plan.rates = Rates::default();
-        plan.kill_at = None;
-        plan.ambush = None;
+    /// A request was refused.
+    pub(crate) fn saw_denied(&self) -> bool {
+        self.0.saw_denied.load(Ordering::Relaxed)
     }
 
     /// Has this happen just before the next commit of this process is put.
@@ -113,10 +114,7 @@ impl FaultStore {
 
     /// Begins a request and says what becomes of it. Others may come in between first.
     async fn begin(&self, kind: Kind, name: &'static str) -> Result<Fate> {
-        let waits = self.0.plan.lock().unwrap().rng.below(3);
-        for _ in 0..waits {
-            tokio::task::yield_now().await;
-        }
+        pass().await;
         if self.is_dead() {
             return Err(failure("the process was killed"));
         }
@@ -133,11 +131,17 @@ impl FaultStore {
             self.0.dead.store(true, Ordering::Relaxed);
             return Ok(if plan.rng.chance(500) { Fate::Fails } else { Fate::Unanswered });
         }
-        let Rates { before, after, late, throttled, stale } = plan.rates;
+        let Rates { before, after, late, throttled, stale, denied } = plan.rates;
         let count = |fault| self.0.tally.count(fault);
         if plan.rng.chance(throttled) {
             count("faults: throttled");
             return Err(failure("503 Slow Down"));
+        }
+        if plan.rng.chance(denied) {
+            count("faults: denied");
+            self.0.saw_denied.store(true, Ordering::Relaxed);
+            let source = "403 Forbidden".into();
+            return Err(Error::PermissionDenied { path: String::new(), source });
         }
         if plan.rng.chance(before) {
             count("faults: before taking effect");
@@ -193,7 +197,10 @@ impl FaultStore {
 
     /// The ambush, if this puts a commit.
     fn spring(&self, path: &Path, mode: &PutMode) {
-        if *mode == PutMode::Create && is_commit(path) && let Some(ambush) = self.take_ambush() {
+        if *mode == PutMode::Create
+            && is_commit(path)
+            && let Some(ambush) = self.take_ambush()
+        {
             ambush(&self.0.backing);
         }
     }

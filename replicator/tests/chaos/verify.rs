@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::{Context, Result, ensure};
 
 use crate::backing::Backing;
+use crate::checkpoint;
 use crate::log::{self, Snapshot};
 use crate::process::TOPIC;
 use crate::reader::Reader;
@@ -29,27 +30,70 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Checks all versions up to `last`; says how many there are.
-pub(crate) fn check_versions(backing: &Backing, shape: &Shape, topic: &[Message], last: u64) -> Result<u64> {
-    let mut reader = Reader::new(backing);
-    let mut snapshot = Snapshot::default();
-    let mut offset = 0;
-    for version in 0..=last {
-        let actions = log::actions(backing, version)?.with_context(|| format!("version {version} is missing"))?;
-        let check = || {
-            let next = snapshot.next(version, &actions)?;
-            ensure!(next.next_offset(TOPIC) >= offset, "the progress went back from {offset}");
-            check_rows(&mut reader, shape, topic, &next)?;
-            Ok(next)
-        };
-        snapshot = check().with_context(|| format!("version {version}"))?;
-        offset = snapshot.next_offset(TOPIC);
+/// Reads version after version, each of them once, while it is there.
+pub(crate) struct Checker<'a> {
+    backing: &'a Backing,
+    shape: &'a Shape,
+    topic: &'a [Message],
+    reader: Reader<'a>,
+    /// What was read, by version.
+    read: Vec<Snapshot>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(backing: &'a Backing, shape: &'a Shape, topic: &'a [Message]) -> Self {
+        Self { backing, shape, topic, reader: Reader::new(backing), read: Vec::new() }
     }
-    Ok(last + 1)
+
+    /// Checks the versions up to `last` that were not checked before. Says how many there are in all.
+    pub(crate) fn check_to(&mut self, last: u64) -> Result<u64> {
+        for version in self.read.len() as u64..=last {
+            let snapshot = self.check(version).with_context(|| format!("version {version}"))?;
+            self.read.push(snapshot);
+        }
+        Ok(self.read.len() as u64)
+    }
+
+    fn check(&mut self, version: u64) -> Result<Snapshot> {
+        let actions = log::actions(self.backing, version)?.context("it is missing")?;
+        let before = self.read.last().cloned().unwrap_or_default();
+        let snapshot = before.next(version, &actions)?;
+        let offset = before.next_offset(TOPIC);
+        ensure!(snapshot.next_offset(TOPIC) >= offset, "the progress went back from {offset}");
+        check_rows(&mut self.reader, self.shape, self.topic, &snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// What is in the storage now still gives every version from `first` on, as it was: by the checkpoints where commits
+    /// are gone.
+    pub(crate) fn check_history(&self, first: u64) -> Result<()> {
+        let mut reader = Reader::new(self.backing);
+        for version in checkpoint::versions(self.backing) {
+            let snapshot = checkpoint::read(self.backing, version)?;
+            self.same(&snapshot).with_context(|| format!("the checkpoint of version {version}"))?;
+        }
+        for version in first as usize..self.read.len() {
+            let read = checkpoint::table_at(self.backing, version as u64).and_then(|snapshot| {
+                self.same(&snapshot)?;
+                check_rows(&mut reader, self.shape, self.topic, &snapshot)
+            });
+            read.with_context(|| format!("version {version} is not readable any more, though its history is kept"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this is what was read when the version was new.
+    fn same(&self, snapshot: &Snapshot) -> Result<()> {
+        let read = self.read.get(snapshot.version as usize).context("it was never committed")?;
+        ensure!(snapshot.identities() == read.identities(), "it has other files: {:?}", snapshot.identities());
+        ensure!(snapshot.transactions == read.transactions, "it has another progress");
+        ensure!(snapshot.columns()? == read.columns()?, "it has other columns");
+        Ok(())
+    }
 }
 
 /// Whether the version holds exactly what the messages before its progress say.
-pub(crate) fn check_rows(reader: &mut Reader, shape: &Shape, topic: &[Message], version: &Snapshot) -> Result<()> {
+fn check_rows(reader: &mut Reader, shape: &Shape, topic: &[Message], version: &Snapshot) -> Result<()> {
     let rows = in_source_columns(shape, version, &reader.rows(version)?)?;
     let mut by_key: BTreeMap<Row, Vec<Row>> = BTreeMap::new();
     for row in rows {
