@@ -10,8 +10,10 @@ BIN := $(CARGO_TARGET_DIR)/debug
 ORDERS ?= 200000
 SECONDS_OF_WORKLOAD ?= 60
 FORMAT ?= json
+# Runs of `make chaos`.
+SEEDS ?= 10000
 
-.PHONY: help demo local build test test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
+.PHONY: help demo local build test chaos test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +35,9 @@ test: test-services ## Installs what is needed and runs every test.
 test-services: build ## Every test that needs no Kubernetes; the end-to-end ones bring up real services.
 	@scripts/step "running every test that needs no Kubernetes" \
 		cargo test --workspace --no-fail-fast -- --skip cluster::
+
+chaos: build ## Breaks the table engine 10,000 times, each time in another way; SEEDS=n for more or fewer.
+	@CHAOS_SEEDS=$(SEEDS) cargo test -p tributary-replicator --test chaos every_version -- --nocapture
 
 test-cluster: ## The end-to-end suite of the operator, on the cluster that KUBECONFIG names.
 	@cargo test --workspace --no-fail-fast --test main cluster::

@@ -1,0 +1,317 @@
+//! One seed, one run: a source, a storage that breaks, one or two replicators that are killed and start again, and others
+//! who write the same table.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
+use tributary_replicator::table::{ErrorKind, Job, TableError};
+
+use crate::backing::Backing;
+use crate::foreign::{self, Act};
+use crate::log;
+use crate::process::{End, HISTORY, Process};
+use crate::rng::Rng;
+use crate::shape::Shape;
+use crate::store::{FaultStore, Rates};
+use crate::tally::Tally;
+use crate::topic::{Message, Source};
+use crate::turns::{Side, beside};
+use crate::verify::Checker;
+
+/// Steps after which a run is taken for one that does not end.
+const STEPS: usize = 5000;
+
+/// Runs one seed. The error says what is wrong with the table.
+pub(crate) async fn run(seed: u64, tally: &Tally) -> Result<()> {
+    let mut rng = Rng::new(seed);
+    let shape = Shape::random(&mut rng);
+    let messages = if rng.chance(50) { rng.between(400, 900) } else { rng.between(20, 250) };
+    let topic = Source::topic(&shape, rng.fork(), messages);
+    let backing = Arc::<Backing>::default();
+    let scenario = Scenario {
+        checker: Checker::new(&backing, &shape, &topic),
+        shape: &shape,
+        topic: &topic,
+        backing: &backing,
+        tally: tally.clone(),
+        rates: rates(&mut rng),
+        foreign: *rng.pick(&[0, 0, 50, 200]),
+        killed: *rng.pick(&[0, 300, 800]),
+        batch: *rng.pick(&[3, 12, 50]),
+        cared: *rng.pick(&[0, 300, 700]),
+        rivals: false,
+        mark: Timestamp::now(),
+        readable_from: 0,
+        rng,
+    };
+    scenario.run().await
+}
+
+fn rates(rng: &mut Rng) -> Rates {
+    let scale = *rng.pick(&[0, 5, 20, 60]);
+    let mut rate = || rng.below(scale + 1);
+    let (before, after, late, throttled, stale) = (rate(), rate(), rate(), rate(), rate() * 3);
+    Rates { before, after, late, throttled, stale, denied: rate() / 10 }
+}
+
+/// What a run is made of, all of it from the seed.
+struct Scenario<'a> {
+    rng: Rng,
+    shape: &'a Shape,
+    topic: &'a [Message],
+    backing: &'a Arc<Backing>,
+    checker: Checker<'a>,
+    tally: Tally,
+    rates: Rates,
+    /// Foreign commits, per mille of the steps.
+    foreign: usize,
+    /// Per mille of the processes.
+    killed: usize,
+    /// Largest number of messages in a commit.
+    batch: usize,
+    /// Maintenance, per mille of the steps.
+    cared: usize,
+    /// There is somebody who excuses a `SecondWriter`: another process, or what a dead one still had on its way.
+    rivals: bool,
+    /// The beginning of the history: what was written before may go, unless it was the table at that time.
+    mark: Timestamp,
+    /// The version that was the table then.
+    readable_from: u64,
+}
+
+impl Scenario<'_> {
+    async fn run(mut self) -> Result<()> {
+        if self.rng.chance(150) {
+            self.two_at_once().await?;
+        }
+        let ends_by = *self.rng.pick(&[None, None, None, None, None, None, Some(Act::Delete), Some(Act::Feature)]);
+        let ends_at = ends_by.map(|_| self.rng.below(self.topic.len()));
+        let mut process = self.start().await?;
+        for _ in 0..STEPS {
+            if process.next() >= self.topic.len() && process.is_clean() {
+                return self.finish().await;
+            }
+            if ends_at.is_some_and(|at| process.next() >= at)
+                && let Some(act) = ends_by
+                && let Some(version) = self.commit_now(act)?
+            {
+                return self.must_stop(act, version, process).await;
+            }
+            if self.rng.chance(self.foreign) {
+                self.foreign_act(&process)?;
+            }
+            if let Err(end) = self.step(&mut process).await {
+                self.judge(&process.store, end)?;
+                process = self.start().await?;
+            }
+        }
+        bail!("the run does not end")
+    }
+
+    /// Reads some messages, now and then commits, and does what is due.
+    async fn step(&mut self, process: &mut Process) -> Result<(), End> {
+        let count = self.rng.between(1, self.batch);
+        process.read(self.shape, self.topic, count).await?;
+        let ends = process.next() == self.topic.len();
+        let now = self.now();
+        if process.may_commit() && (ends || self.rng.chance(600)) {
+            if process.commit(&mut self.rng, &self.tally, now).await? {
+                self.tally.count("commits");
+            } else if ends {
+                process.forget();
+            }
+        }
+        if self.rng.chance(self.cared) { self.maintain(process).await } else { Ok(()) }
+    }
+
+    async fn maintain(&mut self, process: &mut Process) -> Result<(), End> {
+        if self.rng.chance(200) {
+            self.move_mark();
+        }
+        let now = self.now();
+        // What is removed next was read before.
+        self.check_all();
+        if self.rng.chance(50) {
+            return process.maintain_all(&self.tally, now).await;
+        }
+        process.maintain(&self.tally, now).await.map(|_: Option<Job>| ())
+    }
+
+    /// The time at which the history begins at the mark.
+    fn now(&self) -> Timestamp {
+        self.mark + SignedDuration::try_from(HISTORY).unwrap()
+    }
+
+    /// Time passes: the history begins now. Everything before it has an earlier time of writing, everything after it not.
+    fn move_mark(&mut self) {
+        self.backing.settle();
+        let (Some(latest), before) = (log::latest(self.backing), Timestamp::now().as_millisecond()) else { return };
+        while Timestamp::now().as_millisecond() <= before {
+            std::hint::spin_loop();
+        }
+        self.mark = Timestamp::from_millisecond(before + 1).unwrap();
+        self.readable_from = latest;
+    }
+
+    fn check_all(&mut self) {
+        if let Some(latest) = log::latest(self.backing)
+            && let Err(wrong) = self.checker.check_to(latest)
+        {
+            panic!("{wrong:#}");
+        }
+    }
+
+    /// The next process, after as many attempts as it takes.
+    async fn start(&mut self) -> Result<Process> {
+        for _ in 0..50 {
+            let store = self.store();
+            match Process::start(self.shape, store.clone()).await {
+                Ok(process) => return Ok(process),
+                Err(end) => self.judge(&store, end)?,
+            }
+        }
+        bail!("no process can start")
+    }
+
+    fn store(&mut self) -> FaultStore {
+        let dies_at = self.rng.between(1, 150) as u64;
+        let kill_at = self.rng.chance(self.killed).then_some(dies_at);
+        self.rivals |= kill_at.is_some();
+        FaultStore::new(Arc::clone(self.backing), self.tally.clone(), self.rng.fork(), self.rates, kill_at)
+    }
+
+    /// Whether a process may end so.
+    fn judge(&mut self, store: &FaultStore, end: End) -> Result<()> {
+        match end {
+            End::Killed => {}
+            End::Stopped(TableError::SecondWriter { .. }) if self.rivals || store.saw_stale() => {
+                self.tally.count("stops: second writer");
+            }
+            End::Stopped(error) if error.kind() == ErrorKind::Denied && store.saw_denied() => {
+                // What it had on its way may still land.
+                self.rivals = true;
+                self.tally.count("stops: access denied");
+            }
+            End::Stopped(error) if error.kind() == ErrorKind::Damaged && store.saw_stale() => {
+                self.tally.count("stops: an object was listed that is gone");
+            }
+            End::Stopped(error) => return Err(error).context("the engine stopped"),
+            End::Stuck(error) => return Err(error).context("the engine tries the same for ever"),
+        }
+        Ok(())
+    }
+
+    fn commit_now(&mut self, act: Act) -> Result<Option<u64>> {
+        let committed = act.commit(self.backing, &mut self.rng.fork())?;
+        if committed.is_some() {
+            self.tally.count(act.name());
+        }
+        Ok(committed)
+    }
+
+    /// Now, or just before the next commit of the process is put.
+    fn foreign_act(&mut self, process: &Process) -> Result<()> {
+        let act = *self.rng.pick(&[Act::Optimize, Act::Optimize, Act::AddColumn]);
+        if self.rng.chance(500) {
+            return self.commit_now(act).map(|_| ());
+        }
+        let (mut rng, tally) = (self.rng.fork(), self.tally.clone());
+        process.store.ambush(Box::new(move |backing| {
+            if act.commit(backing, &mut rng).unwrap().is_some() {
+                tally.count(act.name());
+            }
+        }));
+        Ok(())
+    }
+
+    /// Somebody did what the engine must not go on after: it says who or what, and nothing of before is lost.
+    async fn must_stop(mut self, act: Act, version: u64, mut process: Process) -> Result<()> {
+        process.store.take_ambush();
+        let stopped = loop {
+            if process.next() == self.topic.len() && process.is_clean() {
+                break None;
+            }
+            match self.step(&mut process).await {
+                Ok(()) => {}
+                Err(End::Stopped(error @ (TableError::ForeignChange { .. } | TableError::Unsupported { .. }))) => {
+                    break Some(error.to_string());
+                }
+                // A new process finds the table as it is.
+                Err(End::Killed) => break None,
+                Err(end) => {
+                    self.judge(&process.store, end)?;
+                    break None;
+                }
+            }
+        };
+        let names: &[&str] =
+            if act == Act::Delete { &["DELETE", foreign::ENGINE, "erin"] } else { &[foreign::FEATURE] };
+        if let Some(stopped) = stopped {
+            ensure!(names.iter().all(|name| stopped.contains(name)), "it does not say who or what: {stopped}");
+            self.tally.count("stops: foreign change");
+            self.backing.settle();
+            ensure!(log::latest(self.backing) == Some(version), "a commit on top of what the engine cannot take in");
+        }
+        self.checker.check_to(version - 1)?;
+        self.checker.check_history(self.readable_from)
+    }
+
+    /// Two replicators write the same table, each between any two requests of the other.
+    async fn two_at_once(&mut self) -> Result<()> {
+        self.rivals = true;
+        self.tally.count("second writers");
+        let (first, second) = (self.store(), self.store());
+        let mut turns = self.rng.fork();
+        let other = write(self.shape.clone(), self.topic.to_vec(), self.batch, second.clone(), self.rng.fork());
+        let mut other: Option<Side<Result<(), End>>> = Some(Box::pin(other));
+        let one = write(self.shape.clone(), self.topic.to_vec(), self.batch, first.clone(), self.rng.fork());
+        let (one, done) = beside(&mut turns, Box::pin(one), &mut other).await;
+        let done = match (done, other) {
+            (Some(done), _) => done,
+            (None, Some(other)) => other.await,
+            (None, None) => Ok(()),
+        };
+        for (store, end) in [(first, one), (second, done)] {
+            if let Err(end) = end {
+                self.judge(&store, end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The storage is well again: what is left is applied, and everything is held against the model.
+    async fn finish(mut self) -> Result<()> {
+        self.backing.settle();
+        self.rates = Rates::default();
+        self.killed = 0;
+        let mut process = self.start().await?;
+        for _ in 0..STEPS {
+            if process.next() == self.topic.len() && process.is_clean() {
+                break;
+            }
+            if let Err(end) = self.step(&mut process).await {
+                self.judge(&process.store, end)?;
+                process = self.start().await?;
+            }
+        }
+        ensure!(process.next() == self.topic.len() && process.is_clean(), "the end of the topic was not committed");
+        let latest = log::latest(self.backing).context("there is no table")?;
+        let versions = self.checker.check_to(latest)?;
+        self.tally.add("versions read", versions);
+        self.checker.check_history(self.readable_from)
+    }
+}
+
+/// A replicator by itself, until it has read some of the topic or ends.
+async fn write(shape: Shape, topic: Vec<Message>, batch: usize, store: FaultStore, mut rng: Rng) -> Result<(), End> {
+    let mut process = Process::start(&shape, store).await?;
+    let tally = Tally::default();
+    for _ in 0..rng.between(1, 20) {
+        process.read(&shape, &topic, rng.between(1, batch)).await?;
+        if process.may_commit() {
+            process.commit(&mut rng, &tally, Timestamp::now()).await?;
+        }
+    }
+    Ok(())
+}
