@@ -11,17 +11,19 @@ ORDERS ?= 200000
 SECONDS_OF_WORKLOAD ?= 60
 FORMAT ?= json
 
-.PHONY: help demo local test test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
+.PHONY: help demo local build test test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 DEMO := --orders $(ORDERS) --seconds $(SECONDS_OF_WORKLOAD) --format $(FORMAT) $(if $(KEEP),--keep)
 
-demo: build ## One resource on a Kubernetes of its own makes Delta tables: helm install, kubectl apply, a workload, a comparison. KEEP=1 stays.
+demo: tools ## One resource on a Kubernetes of its own makes Delta tables: helm install, kubectl apply, a workload, a comparison. KEEP=1 stays.
+	@scripts/build-demo --kubernetes
 	@$(BIN)/demo --kubernetes $(DEMO)
 
-local: build ## The same without Kubernetes: connector and replicator by hand, from the same document. KEEP=1 leaves it running.
+local: tools ## The same without Kubernetes: connector and replicator by hand, from the same document. KEEP=1 leaves it running.
+	@scripts/build-demo
 	@$(BIN)/demo $(DEMO)
 
 test: test-services ## Installs what is needed and runs every test.
@@ -38,8 +40,9 @@ test-cluster: ## The end-to-end suite of the operator, on the cluster that KUBEC
 bench-operator: build ## Measures the operator with 500 resources, on a Kubernetes that is started for it.
 	@$(BIN)/cluster run cargo test --workspace --test main cluster::scale -- --ignored --nocapture
 
+# The same features with and without tests: what one of the targets has built, the others do not build again.
 build: tools
-	@scripts/step "building (the first time takes 15 to 25 minutes on 2 cores)" \
+	@scripts/step "building everything, with its tests" \
 		cargo build --workspace --all-targets
 
 tools: ## Installs compilers and libraries that the build needs (apt, as root on Debian).

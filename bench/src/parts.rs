@@ -235,7 +235,14 @@ fn next_batch(budget: &Budget, messages: &Messages, offset: &mut u64, end: u64) 
             Some(start..bytes.len())
         };
         let (key, value) = (append(&key), append(&value));
-        entries.push(RawMessage { offset: *offset as i64, timestamp_ms: None, key, value, moves_key: false, moved_key: false });
+        entries.push(RawMessage {
+            offset: *offset as i64,
+            timestamp_ms: None,
+            key,
+            value,
+            moves_key: false,
+            moved_key: false,
+        });
         *offset += 1;
     }
     RawBatch { topic: TOPIC.into(), partition: 0, messages: entries, held: budget.hold(bytes.len()), bytes }

@@ -4,6 +4,7 @@
 //! hold the two against each other. Only the rules about changes are the CRD's alone: a file has no past.
 
 mod kafka;
+mod maintenance;
 mod names;
 mod storage;
 mod tables;
@@ -46,6 +47,7 @@ pub fn check(resource: &CdcReplication) -> Vec<Violation> {
     kafka::format(&resource.spec.format, &mut found);
     storage::destination(&resource.spec.destination, &mut found);
     storage::replicator(&resource.spec.replicator, &mut found);
+    maintenance::maintenance(&resource.spec.maintenance, &mut found);
     found
 }
 

@@ -5,6 +5,8 @@
 // `KubeSchema` repeats each struct, with its `pub`, inside a function.
 #![allow(unreachable_pub)]
 
+#[cfg(test)]
+mod cel;
 pub mod check;
 pub mod document;
 pub mod librdkafka;
@@ -16,6 +18,7 @@ mod destination;
 mod duration;
 mod format;
 mod kafka;
+mod maintenance;
 mod quantity;
 mod replicator;
 mod resource;
@@ -23,6 +26,7 @@ mod secret;
 mod source;
 mod status;
 mod table;
+mod time_of_day;
 
 pub use connect::{Connect, ConnectBuild};
 pub use destination::{Destination, S3, Scheme};
@@ -31,10 +35,12 @@ pub use format::{AvroConverter, AvroFormat, Format, JsonFormat, RegistryTls};
 pub use kafka::{
     ClientCertificate, ExternalKafka, Kafka, KafkaTls, Sasl, SaslMechanism, StrimziAuthentication, StrimziKafka,
 };
+pub use maintenance::{Maintenance, Window};
 pub use quantity::{Quantity, QuantityError};
 pub use replicator::{Index, Replicator, Resources};
 pub use resource::{CdcReplication, CdcReplicationSpec, DeletionPolicy};
 pub use secret::{CaSecret, SecretRef};
 pub use source::{Postgres, Source, SslMode};
 pub use status::{CdcReplicationStatus, TablePhase, TableStatus};
-pub use table::{Shape, TableSpec};
+pub use table::{Shape, TableSpec, Writes};
+pub use time_of_day::{TimeOfDay, TimeOfDayError};

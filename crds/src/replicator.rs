@@ -39,12 +39,14 @@ pub struct Replicator {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub image: Option<String>,
-    /// CPU and memory of each pod. Give it at least twice `replicator.memory`.
+    /// CPU and memory of each pod. Give it at least twice `replicator.memory`. Default: requests of `cpu: 100m`, so that many
+    /// of them fit on a small node, and of twice `replicator.memory`; a limit of eight times `replicator.memory`, none of CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// The volume of each pod's key index. It can be lost: the index is rebuilt from the Delta tables.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<Index>,
+    /// The volume of each pod's key index, on the node's own disk. It can be lost: the index is rebuilt from the Delta
+    /// tables.
+    #[serde(default)]
+    pub index: Index,
 }
 
 impl Default for Replicator {
@@ -57,7 +59,7 @@ impl Default for Replicator {
             http_port: http_port(),
             image: None,
             resources: None,
-            index: None,
+            index: Index::default(),
         }
     }
 }
@@ -79,12 +81,20 @@ const fn http_port() -> u16 {
 }
 
 /// The key index's volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Size of the volume: about 14 bytes for each row of the pod's tables, and as much again while it is rebuilt.
+    /// Most that the index may take: about 15 bytes for each row of the pod's tables, and as much again for those that are
+    /// being compacted or whose index is rebuilt. Kubernetes evicts a pod that takes more.
     #[serde(default = "index_storage")]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('64Mi')) >= 0").message("the volume of the key index has at least 64Mi, such as 10Gi"))]
     pub storage: Quantity,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { storage: index_storage() }
+    }
 }
 
 fn index_storage() -> Quantity {

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Replicator, Source, TableSpec};
+use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Maintenance, Replicator, Source, TableSpec};
 
 /// What is replicated, from where, through what, to where.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -39,8 +39,6 @@ use crate::{CdcReplicationStatus, Connect, Destination, Format, Kafka, Replicato
     // Names of topics, slots and pods are made from it, and some of those may have 63 characters.
     validation = Rule::new("self.metadata.name.size() <= 40").message("metadata.name has at most 40 characters, because longer names are made from it")
 )]
-// For tests only: client-side CEL brings 60 more crates.
-#[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
 pub struct CdcReplicationSpec {
     /// The database that is replicated.
@@ -64,6 +62,9 @@ pub struct CdcReplicationSpec {
     /// The pods that write the Delta tables.
     #[serde(default)]
     pub replicator: Replicator,
+    /// How the Delta tables are kept small and clean beside the writing.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// Stops reading and writing, and keeps everything else. The source keeps its log for us meanwhile: watch its disk.
     #[serde(default)]
     pub suspend: bool,

@@ -13,6 +13,7 @@ use crate::topic::sanitized;
 #[x_kube(validation = Rule::new("(has(self.target) ? self.target : self.name.replace('.', '/')) == (has(oldSelf.target) ? oldSelf.target : oldSelf.name.replace('.', '/'))").message("the target of a table cannot be changed, because it would begin empty there: set it back, or remove the table from the list, apply, and add it again with the new target"))]
 // Delta Lake fixes the partition columns of a table when it is created.
 #[x_kube(validation = Rule::new("(has(self.partitionBy) ? self.partitionBy : []) == (has(oldSelf.partitionBy) ? oldSelf.partitionBy : [])").message("partitionBy of a table cannot be changed: set it back, or remove the table from the list, apply, and add it again with another target"))]
+#[x_kube(validation = Rule::new("!has(self.clusterBy) || !has(self.partitionBy) || self.clusterBy.all(c, !(c in self.partitionBy))").message("a column of partitionBy cannot be in clusterBy too, because it is the same in all rows of a file: remove it from clusterBy"))]
 pub struct TableSpec {
     /// The table as `schema.table`, spelled as in the database's catalogue, without quotes (`public.Weird Table`).
     #[schemars(length(min = 3, max = 127))]
@@ -28,6 +29,18 @@ pub struct TableSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 63)))]
     pub partition_by: Vec<String>,
+    /// Columns by which compaction sorts the rows, the most important first. The statistics of the files then tell readers
+    /// which ones they need for a query on these columns. Can be changed: files are sorted anew when they are compacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 63)))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, a == b))").message("clusterBy lists each column once"))]
+    pub cluster_by: Vec<String>,
+    /// How a changed or deleted row is taken out of its data file. `DeletionVectors` marks it, at a cost that follows the
+    /// change. `CopyOnWrite` writes the file anew without it, for readers that do not know deletion vectors, at a cost
+    /// that follows the size of the file. Set it before the first copy where such readers matter: a table that has had
+    /// deletion vectors keeps them among the features that its readers must know.
+    #[serde(default)]
+    pub writes: Writes,
     /// What is kept of the table's rows.
     #[serde(default = "mirror")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
@@ -36,6 +49,16 @@ pub struct TableSpec {
 
 fn mirror() -> Vec<Shape> {
     vec![Shape::Mirror]
+}
+
+/// How a row is taken out of its data file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Writes {
+    /// A deletion vector marks it.
+    #[default]
+    DeletionVectors,
+    /// The file is written anew without it.
+    CopyOnWrite,
 }
 
 /// What a Delta table keeps of its source table.
@@ -48,7 +71,14 @@ pub enum Shape {
 impl TableSpec {
     /// A table with the defaults of every other field.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), target: None, partition_by: Vec::new(), shapes: mirror() }
+        Self {
+            name: name.into(),
+            target: None,
+            partition_by: Vec::new(),
+            cluster_by: Vec::new(),
+            writes: Writes::default(),
+            shapes: mirror(),
+        }
     }
 
     /// Folder under `destination.uri`: the given target, or the one that follows from the name.

@@ -91,6 +91,11 @@ impl Oracle {
         Ok(Self { process: Arc::new(Mutex::new(process)), copies })
     }
 
+    /// Downloads and builds the program, and starts nothing.
+    pub async fn fetch() -> Result<(), OracleError> {
+        blocking(|| build::class_path().map(drop)).await
+    }
+
     /// The latest version of a table and its columns.
     pub async fn schema(&self, table: &TableLocation) -> Result<Header, OracleError> {
         self.ask(table, Request::Schema, Part::Log, |header, _| Ok(header)).await

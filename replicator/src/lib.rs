@@ -7,6 +7,7 @@ pub mod change;
 pub mod check;
 pub mod consume;
 pub mod decode;
+pub mod maintain;
 pub mod pipeline;
 pub mod policy;
 pub mod report;

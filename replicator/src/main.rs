@@ -1,4 +1,4 @@
-//! The `replicator` command: run, check, status, restart.
+//! The `replicator` command: run, check, status, restart, maintain.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,9 +7,11 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use tributary_replicator::check;
+use tributary_replicator::maintain::maintain;
 use tributary_replicator::report::{self, LogFormat, ResourceName};
 use tributary_replicator::run::run;
 use tributary_replicator::settings::{Secrets, Shard};
+use tributary_replicator::table::Maintained;
 use url::Url;
 
 /// Keeps Delta Lake tables equal to the tables of a database.
@@ -35,6 +37,13 @@ enum Action {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         url: Url,
     },
+    /// Compacts, checkpoints, cleans and vacuums one table now; the replicator may write it meanwhile.
+    Maintain {
+        #[command(flatten)]
+        document: Source,
+        /// The table as schema.table.
+        table: String,
+    },
     /// Starts one table of a running replicator again, while the others go on: after what stopped it was cured.
     Restart {
         /// The table as schema.table.
@@ -46,13 +55,19 @@ enum Action {
 }
 
 #[derive(Args)]
-struct Document {
+struct Source {
     /// File with the CdcReplication.
     #[arg(short, long)]
     file: PathBuf,
     /// Directory with the Secrets that the document refers to, one file per key: DIR/<secretName>/<key>.
     #[arg(long)]
     secrets: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Document {
+    #[command(flatten)]
+    source: Source,
     /// Which share of the tables is ours: `1/3` is the second of three.
     #[arg(long, default_value = "0/1", env = "TRIBUTARY_SHARD")]
     shard: Shard,
@@ -65,10 +80,13 @@ struct Run {
     /// The CdcReplication, as NAMESPACE/NAME, whose status is to say how our tables are doing. In a pod.
     #[arg(long, value_name = "NAMESPACE/NAME", env = "TRIBUTARY_STATUS_OF")]
     status_of: Option<ResourceName>,
+    /// Directory of the key index: about 15 bytes for each row. It can be lost. Without it the index is kept in memory.
+    #[arg(long, value_name = "DIR", env = "TRIBUTARY_INDEX_DIR")]
+    index_dir: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    // Two TLS providers are linked in (deltalake's and the AWS SDK's), so none would be chosen by itself.
+    // The one that object_store signs with; chosen here because a dependency might bring another one some day.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let command = Command::parse();
     report::start_logging(command.log_format);
@@ -84,22 +102,30 @@ fn main() -> ExitCode {
 fn start(action: Action) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     match action {
-        Action::Run(Run { document, status_of }) => {
-            let secrets = Secrets::new(document.secrets.as_deref());
-            let ended = runtime.block_on(run(&document.file, &secrets, document.shard, status_of));
+        Action::Run(Run { document: Document { source, shard }, status_of, index_dir }) => {
+            let secrets = Secrets::new(source.secrets.as_deref());
+            let ended = runtime.block_on(run(&source.file, &secrets, shard, status_of, index_dir));
             // What was abandoned must not keep the process.
             runtime.shutdown_background();
             ended?;
             Ok(ExitCode::SUCCESS)
         }
-        Action::Check(document) => {
-            let secrets = Secrets::new(document.secrets.as_deref());
-            let lines = runtime.block_on(check::file(&document.file, &secrets, document.shard));
+        Action::Check(Document { source, shard }) => {
+            let secrets = Secrets::new(source.secrets.as_deref());
+            let lines = runtime.block_on(check::file(&source.file, &secrets, shard));
             for line in &lines {
                 println!("{line}");
             }
             let usable = !lines.iter().any(check::CheckLine::is_problem);
             Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Action::Maintain { document, table } => {
+            let secrets = Secrets::new(document.secrets.as_deref());
+            for done in runtime.block_on(maintain(&document.file, &secrets, &table))? {
+                let Maintained { job, removed, written, bytes_written } = done;
+                println!("{}: {removed} objects gone, {written} written ({bytes_written} bytes)", job.name());
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Action::Restart { table, url } => {
             runtime.block_on(report::restart(&url, &table))?;

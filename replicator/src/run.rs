@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ pub async fn run(
     secrets: &Secrets,
     shard: Shard,
     status_of: Option<ResourceName>,
+    index_dir: Option<PathBuf>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let resource = Arc::new(settings::read(path)?);
@@ -85,7 +86,7 @@ pub async fn run(
     tokio::spawn(summarise(board.clone()));
 
     let settings = tokio::select! {
-        settings = resolve(&resource, secrets, shard, &board) => settings?,
+        settings = resolve(&resource, secrets, shard, &board) => settings?.with_index_dir(index_dir),
         () = signals.next() => return Ok(()),
     };
     let consumer = Consumer::start(&settings.kafka, budget)?;

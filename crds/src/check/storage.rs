@@ -85,6 +85,11 @@ fn sizes(path: &str, replicator: &Replicator, found: &mut Vec<Violation>) {
         let message = format!("{memory} is too little");
         found.push(Violation::new(format!("{path}.memory"), message, "use at least 16Mi; the default is 256Mi"));
     }
+    let storage = &replicator.index.storage;
+    if storage.bytes() < 64 << 20 {
+        let message = format!("{storage} is too little");
+        found.push(Violation::new(format!("{path}.index.storage"), message, "use at least 64Mi; the default is 10Gi"));
+    }
     let Some(size) = &replicator.commit_size else { return };
     if size.bytes() < 1 << 20 {
         let message = format!("{size} is too little");

@@ -37,10 +37,9 @@ fn one(path: &str, table: &TableSpec, found: &mut Vec<Violation>) {
         let fix = "use letters, digits, '.', '_', '=', '-' and '/' between them, such as sales/orders; at most 127";
         found.push(Violation::new(format!("{path}.target"), message, fix));
     }
-    names::range(&format!("{path}.partitionBy (number of columns)"), table.partition_by.len() as i64, 0..=8, found);
-    for (index, column) in table.partition_by.iter().enumerate() {
-        names::length(&format!("{path}.partitionBy[{index}]"), column, 1..=63, found);
-    }
+    columns(&format!("{path}.partitionBy"), &table.partition_by, 8, found);
+    columns(&format!("{path}.clusterBy"), &table.cluster_by, 4, found);
+    sorted_by(path, table, found);
     if table.shapes.is_empty() {
         let fix = "remove the field, which means [Mirror]";
         found.push(Violation::new(format!("{path}.shapes"), "no shape is listed", fix));
@@ -48,6 +47,26 @@ fn one(path: &str, table: &TableSpec, found: &mut Vec<Violation>) {
     if table.shapes.len() > 1 {
         let fix = "list each shape once; this version has only Mirror";
         found.push(Violation::new(format!("{path}.shapes"), "a shape is listed twice", fix));
+    }
+}
+
+fn columns(path: &str, columns: &[String], most: i64, found: &mut Vec<Violation>) {
+    names::range(&format!("{path} (number of columns)"), columns.len() as i64, 0..=most, found);
+    for (index, column) in columns.iter().enumerate() {
+        names::length(&format!("{path}[{index}]"), column, 1..=63, found);
+    }
+}
+
+/// Columns by which sorting again, or sorting within a partition, changes nothing.
+fn sorted_by(path: &str, table: &TableSpec, found: &mut Vec<Violation>) {
+    for (index, column) in table.cluster_by.iter().enumerate() {
+        let path = format!("{path}.clusterBy[{index}]");
+        if table.cluster_by[..index].contains(column) {
+            found.push(Violation::new(path, format!("{column} is listed already"), "list each column once"));
+        } else if table.partition_by.contains(column) {
+            let message = format!("{column} is a column of partitionBy, and so the same in all rows of a file");
+            found.push(Violation::new(path, message, "remove it from clusterBy"));
+        }
     }
 }
 

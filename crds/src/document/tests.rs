@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{DocumentError, parse};
-use crate::{CdcReplication, Duration, Scheme, Shape, check::check, document::schema};
+use crate::{CdcReplication, Duration, Scheme, Shape, Writes, check::check, document::schema};
 
 fn smallest() -> Value {
     json!({
@@ -44,6 +44,11 @@ fn the_smallest_document_gets_the_documented_defaults() {
     assert_eq!(spec.replicator.commit_interval, Duration::seconds(5));
     assert_eq!(spec.replicator.memory.bytes(), 256 << 20);
     assert_eq!(spec.replicator.http_port, 8080);
+    assert_eq!(spec.replicator.index.storage.bytes(), 10 << 30);
+    assert_eq!((spec.tables[0].writes, spec.tables[0].cluster_by.len()), (Writes::DeletionVectors, 0));
+    assert_eq!(spec.maintenance.target_file_size.bytes(), 128 << 20);
+    assert_eq!(spec.maintenance.history.to_string(), "168h");
+    assert!(spec.maintenance.windows.is_empty());
 }
 
 #[test]
@@ -51,6 +56,8 @@ fn the_document_of_the_design_is_accepted_by_both_sets_of_rules() {
     let resource = parse(include_str!("shop.yaml")).unwrap();
     resource.validate_cel().unwrap();
     assert_eq!(resource.spec.tables[1].target(), "sales_orders");
+    assert_eq!(resource.spec.tables[1].writes, Writes::CopyOnWrite);
+    assert_eq!(resource.spec.maintenance.windows[0].to.to_string(), "04:00");
     let written = serde_json::to_string(&resource).unwrap();
     assert_eq!(parse(&written).unwrap(), resource);
 }
@@ -105,6 +112,33 @@ fn a_value_that_cannot_be_read_is_named_with_path_and_fix() {
         ("/spec/replicator", json!({"commitInterval": "soon"}), "spec.replicator.commitInterval: \"soon\"", "500ms"),
         ("/spec/replicator", json!({"commitInterval": 5}), "spec.replicator.commitInterval", "500ms"),
         ("/spec/replicator", json!({"memory": "256MB"}), "spec.replicator.memory: \"256MB\"", "Bound of the messages"),
+        ("/spec/maintenence", json!({}), "spec.maintenence: there is no such field", "did you mean maintenance?"),
+        ("/spec/maintenance", json!({"window": []}), "spec.maintenance.window", "did you mean windows?"),
+        (
+            "/spec/maintenance",
+            json!({"history": "7d"}),
+            "spec.maintenance.history: \"7d\"",
+            "How long an older version",
+        ),
+        (
+            "/spec/maintenance",
+            json!({"windows": [{"from": "22:00", "to": "24:00"}]}),
+            "spec.maintenance.windows[0].to: \"24:00\"",
+            "ends on the next day",
+        ),
+        ("/spec/maintenance", json!({"windows": [{"from": "22:00"}]}), "missing field `to`", "add to. When it ends"),
+        (
+            "/spec/tables/1",
+            json!({"name": "public.a", "writes": "MergeOnRead"}),
+            "spec.tables[1].writes: unknown variant",
+            "`CopyOnWrite`",
+        ),
+        (
+            "/spec/tables/1",
+            json!({"name": "public.a", "clusterby": ["a"]}),
+            "spec.tables[1]",
+            "did you mean clusterBy?",
+        ),
     ] {
         let error = parse(&with(pointer, &value).to_string()).unwrap_err().to_string();
         assert!(error.contains(path) && error.contains(fix), "{pointer} = {value}: {error}");
@@ -126,6 +160,7 @@ enum Server {
 fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_api_server() {
     use Server::{Cel, Nobody, Schema};
     let avro = |url: &str| json!({"avro": {"registryUrl": url}});
+    let window = |from: &str, to: &str, times| json!({"windows": vec![json!({"from": from, "to": to}); times]});
     let many = (0..201).map(|n| json!({"name": format!("public.t{n}")})).collect::<Vec<_>>();
     for (pointer, value, path, fix, server) in [
         ("/metadata/name", json!("a".repeat(41)), "metadata.name", "at most 40", Cel),
@@ -195,6 +230,29 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
         ("/spec/replicator", json!({"memory": "1Mi"}), "spec.replicator.memory", "at least 16Mi", Cel),
         ("/spec/replicator", json!({"commitSize": "1Gi"}), "spec.replicator.commitSize", "make it smaller", Cel),
         ("/spec/replicator", json!({"commitSize": "1k"}), "spec.replicator.commitSize", "at least 1Mi", Cel),
+        (
+            "/spec/replicator",
+            json!({"index": {"storage": "1Mi"}}),
+            "spec.replicator.index.storage",
+            "at least 64Mi",
+            Cel,
+        ),
+        ("/spec/tables/0/clusterBy", json!([""]), "spec.tables[0].clusterBy[0]", "give a value", Schema),
+        ("/spec/tables/0/clusterBy", json!(["a", "b", "c", "d", "e"]), "spec.tables[0].clusterBy", "0 to 4", Schema),
+        ("/spec/tables/0/clusterBy", json!(["a", "b", "a"]), "spec.tables[0].clusterBy[2]", "each column once", Cel),
+        (
+            "/spec/tables/0",
+            json!({"name": "public.users", "partitionBy": ["day"], "clusterBy": ["id", "day"]}),
+            "spec.tables[0].clusterBy[1]",
+            "remove it from clusterBy",
+            Cel,
+        ),
+        ("/spec/maintenance", json!({"targetFileSize": "7Mi"}), "spec.maintenance.targetFileSize", "8Mi and 1Gi", Cel),
+        ("/spec/maintenance", json!({"targetFileSize": "2Gi"}), "spec.maintenance.targetFileSize", "8Mi and 1Gi", Cel),
+        ("/spec/maintenance", json!({"history": "59m"}), "spec.maintenance.history", "1h and 8760h", Cel),
+        ("/spec/maintenance", json!({"history": "9000h"}), "spec.maintenance.history", "1h and 8760h", Cel),
+        ("/spec/maintenance", window("22:00", "22:00", 1), "spec.maintenance.windows[0].to", "leave out", Cel),
+        ("/spec/maintenance", window("22:00", "04:00", 17), "spec.maintenance.windows", "0 to 16", Schema),
     ] {
         let document = with(pointer, &value);
         let resource: CdcReplication = serde_json::from_value(document.clone()).unwrap();
@@ -249,6 +307,11 @@ fn a_change_that_can_work_is_accepted() {
         ("/spec/tables", json!([users]), json!([users, {"name": "public.orders", "target": "there"}])),
         ("/spec/tables", json!([users, orders]), json!([users])),
         ("/spec/tables/1/target", Value::Null, json!("public/orders")),
+        ("/spec/tables/1/writes", json!("DeletionVectors"), json!("CopyOnWrite")),
+        ("/spec/tables/1/writes", json!("CopyOnWrite"), json!("DeletionVectors")),
+        ("/spec/tables/1/clusterBy", json!(["a", "b"]), json!(["b", "a"])),
+        ("/spec/tables/1/clusterBy", json!(["a"]), Value::Null),
+        ("/spec/maintenance", json!({"history": "168h"}), json!({"history": "1h", "targetFileSize": "1Gi"})),
         ("/spec/suspend", json!(false), json!(true)),
     ] {
         let [old, new] = [old, new].map(|value| parse(&with(pointer, &value).to_string()).unwrap());

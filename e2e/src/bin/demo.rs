@@ -36,6 +36,9 @@ struct Arguments {
     /// How changes are written to Kafka.
     #[arg(long, value_enum, default_value = "json")]
     format: EventFormat,
+    /// Download, install and build what the demo needs, and start nothing.
+    #[arg(long, conflicts_with_all = ["orders", "seconds", "keep", "format", "dir", "stop"])]
+    fetch: bool,
     /// Stop what --keep left running.
     #[arg(long, conflicts_with_all = ["orders", "seconds", "keep", "format"])]
     stop: bool,
@@ -45,7 +48,11 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     show_progress();
-    let done = if arguments.stop { stop(arguments.dir) } else { show(arguments).await };
+    let done = match arguments {
+        Arguments { stop: true, dir, .. } => stop(dir),
+        Arguments { fetch: true, kubernetes, .. } => demo::fetch(kubernetes).await.map(|()| ExitCode::SUCCESS),
+        arguments => show(arguments).await,
+    };
     done.unwrap_or_else(|error| {
         eprintln!("\nerror: {error:#}");
         ExitCode::FAILURE

@@ -23,8 +23,9 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tributary_operator::build::connector::connector_config;
 
+use crate::node::Node;
 use crate::oracle::Oracle;
-use crate::stack::{Connectors, PortClaims, Stack};
+use crate::stack::{Connectors, Part, PortClaims, Stack};
 use figures::grouped;
 use replicator::Replicator;
 use resource::{Place, ShopResource};
@@ -70,6 +71,13 @@ pub async fn run(options: &DemoOptions) -> anyhow::Result<()> {
     };
     let result = result.await;
     if result.is_ok() && options.keep { demo.leave(&mut screen) } else { demo.stop(options, &mut screen, result).await }
+}
+
+/// Downloads, installs and builds what a demo needs, and starts nothing.
+pub async fn fetch(kubernetes: bool) -> anyhow::Result<()> {
+    Stack::fetch(Part::ALL.into()).await?;
+    Oracle::fetch().await?;
+    if kubernetes { Node::fetch().await } else { Ok(()) }
 }
 
 /// Everything that runs. Fields are dropped in this order: the replicator first.

@@ -78,12 +78,16 @@ fn build(folder: &Path, flags: &str) -> anyhow::Result<()> {
         "-v",
         "-trimpath",
         "-buildvcs=false",
+        // `-w` leaves it out in the end.
+        "-gcflags=all=-dwarf=false",
         "-ldflags",
         flags,
     ]);
     go.arg("-o").arg(&programs).args(PACKAGES).current_dir(&source);
     // Static programs, which need no C compiler to be built and run in an empty image.
     go.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly");
+    // A compiler that collects its garbage seldom is a tenth faster. The limit keeps it from filling a small machine.
+    go.env("GOGC", "400").env("GOMEMLIMIT", "2GiB");
     follow(&mut go)?;
     for name in LINKS {
         std::os::unix::fs::symlink("kubernetes", programs.join(name))?;

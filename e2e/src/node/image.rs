@@ -67,7 +67,7 @@ impl ImageBuild {
 }
 
 /// The name of the base image, which is made when it is not there. Blocks.
-fn base_image() -> anyhow::Result<String> {
+pub(super) fn base_image() -> anyhow::Result<String> {
     machine::require(&[machine::Program::Buildah])?;
     let release = host_release()?;
     let recipe = format!("{release} {BASE_PACKAGES}");

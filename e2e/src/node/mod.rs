@@ -97,9 +97,14 @@ impl Node {
         })
     }
 
-    /// Builds and installs what a node needs, and starts nothing.
+    /// Builds and installs what a node, its images and Strimzi's definitions need, and starts nothing.
     pub async fn fetch() -> anyhow::Result<()> {
-        tokio::task::spawn_blocking(|| bundle::ready().map(drop)).await?
+        let fetch = || {
+            bundle::ready()?;
+            image::base_image()?;
+            strimzi_crds().map(drop)
+        };
+        tokio::task::spawn_blocking(fetch).await?
     }
 
     /// The node's own address: the API server is at port 6443 of it.

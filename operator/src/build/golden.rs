@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use tributary_crds::document;
+use tributary_crds::{CdcReplication, document};
 
 use super::{Children, KINDS, MANAGER, Object, children, labels};
 use crate::plan::fixture::{defaults, resource, secrets};
@@ -309,6 +309,35 @@ fn a_change_of_the_image_of_connect_does_not_restart_the_replicator() {
     let input = fs::read_to_string(folder().join("external-plain/input.yaml")).unwrap();
     assert_eq!(set(&input), set(&format!("{input}  connect: {{image: 'r/other:2'}}\n")));
     assert_ne!(set(&input), set(&format!("{input}  replicator: {{commitInterval: 1s}}\n")));
+}
+
+#[test]
+fn every_pod_has_a_volume_of_bounded_size_for_its_key_index_and_may_write_to_it() {
+    for case in cases() {
+        let pod = &case.the("StatefulSet")["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let volume = pod["volumes"].as_array().unwrap().iter().find(|volume| volume["name"] == "index").unwrap();
+        let size = case.plan.resource.spec.replicator.index.storage.to_string();
+        assert_eq!(volume["emptyDir"], json!({"sizeLimit": size}), "{}", case.name);
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["name"] == "index").unwrap();
+        let variables = container["env"].as_array().unwrap();
+        let variable = variables.iter().find(|variable| variable["name"] == "TRIBUTARY_INDEX_DIR").unwrap();
+        assert!(mount["mountPath"] == variable["value"] && mount["readOnly"] == Value::Null, "{mount} {variable}");
+        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsUser"]);
+    }
+}
+
+#[test]
+fn an_annotation_that_restarts_one_table_changes_no_child() {
+    let input = fs::read_to_string(folder().join("strimzi-json/input.yaml")).unwrap();
+    let objects =
+        |resource: &CdcReplication| children(&Plan::of(resource, &defaults(), &secrets(resource)).unwrap()).objects();
+    let before = resource(&input);
+    let mut after = before.clone();
+    let annotation = ("tributary.dev/restart".to_owned(), "public.orders=2026-11-28T05:00".to_owned());
+    after.metadata.annotations.get_or_insert_default().extend([annotation]);
+    assert_eq!(objects(&before), objects(&after));
 }
 
 #[test]

@@ -63,22 +63,23 @@ impl ReplicatorPlan {
             .collect();
         mounted.sort();
         mounted.dedup();
+        let needs_restart = used().filter(|reference| !reference.is_read_again);
         Ok(Self {
             image: spec.image.clone().unwrap_or_else(|| defaults.replicator_image.clone()),
             shards: spec.replicas,
             pods: if resource.spec.suspend { 0 } else { spec.replicas },
             resources,
             secrets: mounted,
-            secrets_version: versions.version_of(used().map(|reference| reference.secret.as_str())),
+            secrets_version: versions.version_of(needs_restart.map(|reference| reference.secret.as_str())),
         })
     }
 }
 
-/// Twice the messages' memory, as the reference page asks for; and room for the keys of some 20 million rows, at 60
-/// bytes each, before the pod is killed. No limit of CPU: a throttled commit is a late commit.
+/// Twice the messages' memory, as the reference page asks for; and four times that before the pod is killed. Little
+/// of a CPU, so that many fit on a small node, and no limit of it: a throttled commit is a late commit.
 fn default_resources(memory: u64) -> Resources {
     let mebibytes = |times: u64| format!("{}Mi", memory.saturating_mul(times).div_ceil(1 << 20));
-    memory_resources("250m", &mebibytes(2), &mebibytes(8))
+    memory_resources("100m", &mebibytes(2), &mebibytes(8))
 }
 
 /// CPU and memory without a limit of CPU.

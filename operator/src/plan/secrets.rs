@@ -54,7 +54,7 @@ impl SecretVersion {
 
 /// A place of the resource that names a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "a Secret may have any of the three readers")]
+#[allow(clippy::struct_excessive_bools, reason = "a Secret may have any of the readers")]
 pub(super) struct Reference {
     field: &'static str,
     /// Name of the Secret.
@@ -67,6 +67,8 @@ pub(super) struct Reference {
     pub(super) in_connector: bool,
     /// The replicator's pods mount it.
     pub(super) in_replicator: bool,
+    /// The replicator reads it again and again: its pods go on when it is rotated.
+    pub(super) is_read_again: bool,
     /// Kafka Connect's own connection to the brokers needs it.
     pub(super) in_worker: bool,
 }
@@ -109,7 +111,8 @@ pub(super) fn references(resource: &CdcReplication) -> Vec<Reference> {
     }
     if let Some(credentials) = spec.destination.s3.as_ref().and_then(|s3| s3.credentials.as_ref()) {
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
-        found.push(Reference::new("spec.destination.s3.credentials", &credentials.secret_name, &keys).replicator());
+        let reference = Reference::new("spec.destination.s3.credentials", &credentials.secret_name, &keys);
+        found.push(Reference { is_read_again: true, ..reference.replicator() });
     }
     if let Some(push) = spec.connect.build.as_ref().and_then(|build| build.push_secret.as_ref()) {
         found.push(Reference::new("spec.connect.build.pushSecret", push, &[".dockerconfigjson"]));
@@ -151,6 +154,7 @@ impl Reference {
             comes_later: false,
             in_connector: false,
             in_replicator: false,
+            is_read_again: false,
             in_worker: false,
         }
     }

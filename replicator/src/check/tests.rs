@@ -154,7 +154,6 @@ async fn unreachable_services_are_each_named() {
 
 /// Fixed credentials, so that the test asks no metadata service for some.
 fn no_chain(settings: &mut Settings) {
-    settings.storage.options.remove("AWS_FORCE_CREDENTIAL_LOAD");
     for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         settings.storage.options.insert(name.to_owned(), "test".to_owned());
     }

@@ -4,6 +4,7 @@ mod backoff;
 mod buffer;
 mod decoding;
 mod due;
+mod maintenance;
 mod times;
 mod writer;
 

@@ -10,6 +10,7 @@ use super::backoff::{Backoff, retry};
 use super::buffer::{Buffer, Pending, only_truncates};
 use super::decoding::Step;
 use super::due::{Decision, Facts, Lack, Why, commit_due};
+use super::maintenance::Maintenance;
 use super::{CommitLimits, PipelineError};
 use crate::change::{ChangeBatch, KeyHash, PartitionProgress, RowSchema};
 use crate::consume::{Consumer, Share};
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     stopped: Option<Instant>,
     /// When the table was last weighed for the metrics.
     weighed: Option<Instant>,
+    maintenance: Maintenance,
 }
 
 impl Writer {
@@ -71,6 +73,7 @@ impl Writer {
             failure: None,
             stopped: None,
             weighed: None,
+            maintenance: Maintenance::default(),
         }
     }
 
@@ -116,6 +119,8 @@ impl Writer {
         steps: &mut mpsc::UnboundedReceiver<Step>,
         until: Option<Instant>,
     ) -> Result<(), PipelineError> {
+        let look_at = self.table.as_mut().and_then(|table| self.maintenance.begin(table));
+        let until = until.into_iter().chain(look_at).min();
         tokio::select! {
             () = self.stop.cancelled(), if self.stopped.is_none() => self.told_to_stop(),
             step = steps.recv(), if self.pending.is_none() && !self.is_last() => match step {
@@ -123,6 +128,9 @@ impl Writer {
                 None => self.failure = Some(PipelineError::Internal("the task that decodes has ended".into())),
             },
             () = sleep_until(until) => {}
+            done = self.maintenance.done() => if let Some(table) = &mut self.table {
+                self.maintenance.finish(table, done, &self.report).await?;
+            },
             () = self.share.until_pressed(), if !self.share.pressed() => {}
         }
         Ok(())
@@ -262,6 +270,7 @@ impl Writer {
             why: why.name(),
         };
         self.report.committed(&report, jiff::Timestamp::now());
+        self.maintenance.committed();
         self.tell_stats();
         let offsets = pending.progress.iter().map(|(partition, progress)| (*partition, progress.next_offset));
         self.consumer.commit_group_offsets(&self.spec.topic, offsets.collect());

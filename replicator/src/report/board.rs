@@ -14,7 +14,7 @@ use super::summary::Summary;
 use crate::change::PartitionProgress;
 use crate::consume::{Budget, PartitionRange, Share};
 use crate::policy::Policy;
-use crate::table::TableStats;
+use crate::table::{Job, Maintained, TableStats};
 
 /// Seconds between two progress lines of one snapshot.
 const PROGRESS_INTERVAL: i64 = 60;
@@ -114,6 +114,22 @@ impl TableHandle {
     /// Something rare happened and all is well: a foreign commit was taken in, files were merged. `what` is a sentence.
     pub fn noted(&self, what: &str) {
         info!(table = self.entry().knowledge.name(), "{what}");
+    }
+
+    /// The table was looked after.
+    pub fn maintained(&self, done: &Maintained) {
+        let entry = self.entry();
+        let Maintained { job, removed, written, bytes_written } = *done;
+        self.metrics().maintained(entry.knowledge.name(), job.name(), "done");
+        info!(table = entry.knowledge.name(), removed, written, bytes = bytes_written, "{}", job.name());
+    }
+
+    /// The table could not be looked after; it is written all the same.
+    pub fn maintenance_failed(&self, job: Job, policy: Policy, why: &str) {
+        let entry = self.entry();
+        self.metrics().erred(entry.knowledge.name(), policy);
+        self.metrics().maintained(entry.knowledge.name(), job.name(), "failed");
+        warn!(table = entry.knowledge.name(), "{} did not succeed and is tried again: {why}", job.name());
     }
 
     /// Nothing happens until something comes that is not there yet. `what` is a sentence for a person.

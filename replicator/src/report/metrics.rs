@@ -52,6 +52,7 @@ pub(super) struct Metrics {
     internal_errors: Counters,
     decode_failures: Counters,
     skipped_events: Counters,
+    maintenance: Family<[(&'static str, String); 3], Counter>,
     commit_duration: Histograms,
     commit_stages: Seconds,
     last_commit: Family<Label, FloatGauge>,
@@ -88,6 +89,12 @@ impl Metrics {
             restarts: add(r, "restarts", "How often the table was started again", Family::default()),
             internal_errors: add(r, "internal_errors", "Faults of this program, such as panics", Family::default()),
             decode_failures: add(r, "decode_failures", "Messages that could not be decoded", Family::default()),
+            maintenance: add(
+                r,
+                "maintenance",
+                "Compactions, checkpoints, clean-ups and vacuums, by outcome",
+                Family::default(),
+            ),
             skipped_events: add(r, "skipped_events", SKIPPED, Family::default()),
             commit_duration: add(r, "commit_duration_seconds", COMMIT_DURATION, seconds()),
             commit_stages: add(r, "commit_stage_seconds", STAGES, Family::default()),
@@ -121,6 +128,11 @@ impl Metrics {
         if policy.is_transient() {
             self.retries.get_or_create(&label(table)).inc();
         }
+    }
+
+    pub(super) fn maintained(&self, table: &str, job: &str, outcome: &str) {
+        let labels = [("table", table.to_owned()), ("job", job.to_owned()), ("outcome", outcome.to_owned())];
+        self.maintenance.get_or_create(&labels).inc();
     }
 
     pub(super) fn restarted(&self, table: &str) {

@@ -65,7 +65,7 @@ impl Shared {
     fn read_settings(&mut self) {
         let Source { resource, secrets, shard } = &self.source;
         match Settings::resolve(resource, secrets, *shard) {
-            Ok(settings) => self.settings = Arc::new(settings),
+            Ok(settings) => self.settings = Arc::new(settings.with_index_dir(self.settings.index_dir.clone())),
             Err(error) => warn!("going on with the settings of the last start: {}", describe(&error)),
         }
     }

@@ -9,9 +9,14 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use tributary_crds::{AvroFormat, CdcReplication, Format, document, topic};
+use tributary_crds::{AvroFormat, CdcReplication, Format, Writes, document, topic};
 use url::Url;
 
 pub use error::SettingsError;
@@ -19,7 +24,11 @@ pub use secrets::Secrets;
 pub use shard::{Shard, ShardError};
 pub use storage::Storage;
 
-use crate::{consume::KafkaClient, decode::RegistryConfig, table};
+use crate::{
+    consume::KafkaClient,
+    decode::RegistryConfig,
+    table::{self, Maintenance},
+};
 
 /// Everything a run needs to know. Its debug output shows no secrets.
 #[derive(Clone, Debug)]
@@ -42,6 +51,10 @@ pub struct Settings {
     pub commit_size: usize,
     /// Bound of the bytes of all buffered messages.
     pub memory: usize,
+    /// How the Delta tables are maintained beside the writing.
+    pub maintenance: Maintenance,
+    /// Folder of the key indexes on disk, as given on the command line.
+    pub index_dir: Option<PathBuf>,
     /// Where `/metrics`, `/healthz`, `/readyz` and `/tables` are served.
     pub http: SocketAddr,
     /// The resource says that nothing is to be replicated now.
@@ -59,6 +72,10 @@ pub struct TableSettings {
     pub url: Url,
     /// Columns that partition the Delta table when it is created.
     pub partition_by: Vec<String>,
+    /// Columns by which compaction sorts it.
+    pub cluster_by: Vec<String>,
+    /// How a row is taken out of a data file.
+    pub writes: Writes,
 }
 
 /// How messages are written.
@@ -123,9 +140,17 @@ impl Settings {
             commit_interval: spec.replicator.commit_interval.get(),
             commit_size,
             memory,
+            maintenance: Maintenance::of(&spec.maintenance),
+            index_dir: None,
             http: http_address(resource),
             suspended: spec.suspend,
         })
+    }
+
+    /// The same settings with a folder for key indexes, which the resource does not know.
+    #[must_use]
+    pub fn with_index_dir(self, index_dir: Option<PathBuf>) -> Self {
+        Self { index_dir, ..self }
     }
 
     /// How the Delta table of one of the tables is opened.
@@ -133,6 +158,10 @@ impl Settings {
         table::TableSpec {
             options: self.storage.options.clone(),
             partition_by: table.partition_by.clone(),
+            cluster_by: table.cluster_by.clone(),
+            writes: table.writes,
+            maintenance: self.maintenance.clone(),
+            index_dir: self.index_dir.clone(),
             ..table::TableSpec::new(table.url.clone(), table.topic.clone())
         }
     }
@@ -150,6 +179,8 @@ fn tables(resource: &CdcReplication, storage: &Storage, shard: Shard) -> Result<
             topic: topic::data(resource, table),
             url: storage.folder(&table.target())?,
             partition_by: table.partition_by.clone(),
+            cluster_by: table.cluster_by.clone(),
+            writes: table.writes,
         })
     })
     .collect()

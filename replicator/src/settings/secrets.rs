@@ -23,11 +23,8 @@ impl Secrets {
 
     /// A value, without the line break that editors leave at its end. `field` names what refers to it in errors.
     pub fn value(&self, field: &str, secret: &str, key: &str) -> Result<String, SettingsError> {
+        let path = self.folder(field, secret, key)?.join(key);
         let (field, secret) = (field.to_owned(), secret.to_owned());
-        let Some(directory) = &self.directory else {
-            return Err(SettingsError::NoSecrets { field, secret, key: key.to_owned() });
-        };
-        let path = directory.join(&secret).join(key);
         match std::fs::read_to_string(&path) {
             Ok(text) if text.trim().is_empty() => {
                 Err(SettingsError::BadSecret { field, secret, path, wrong: "is empty: write the value into it" })
@@ -40,8 +37,14 @@ impl Secrets {
         }
     }
 
+    /// The folder of a secret, in which a key is looked for.
+    pub(super) fn folder(&self, field: &str, secret: &str, key: &str) -> Result<PathBuf, SettingsError> {
+        let none = || SettingsError::NoSecrets { field: field.into(), secret: secret.into(), key: key.into() };
+        Ok(self.directory.as_ref().ok_or_else(none)?.join(secret))
+    }
+
     /// A value that may be absent.
-    pub(super) fn optional(&self, field: &str, secret: &str, key: &str) -> Result<Option<String>, SettingsError> {
+    pub(crate) fn optional(&self, field: &str, secret: &str, key: &str) -> Result<Option<String>, SettingsError> {
         match self.value(field, secret, key) {
             Err(SettingsError::NoSecret { .. }) => Ok(None),
             value => value.map(Some),

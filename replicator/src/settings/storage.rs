@@ -6,6 +6,7 @@ use tributary_crds::{Destination, S3};
 use url::Url;
 
 use super::{Secrets, SettingsError};
+use crate::storage::{SECRET_FOLDER, read_secret};
 
 /// Region that is signed for when an endpoint is given without one: services that are not AWS take any.
 const ANY_REGION: &str = "us-east-1";
@@ -18,7 +19,7 @@ const PATIENCE: [(&str, &str); 2] = [("max_retries", "3"), ("retry_timeout", "30
 pub struct Storage {
     /// The folder that holds the tables: `s3://bucket/prefix`, `file:///folder`.
     pub url: Url,
-    /// Options in the keys of delta-rs. The values may be secrets.
+    /// Options in the keys of delta-rs. Secrets are not among them, only the folder that holds them.
     pub options: HashMap<String, String>,
 }
 
@@ -54,7 +55,8 @@ fn options(s3: &S3, secrets: &Secrets) -> Result<HashMap<String, String>, Settin
         set(name, value);
     }
     if let Some(endpoint) = &s3.endpoint {
-        set("AWS_ENDPOINT_URL", endpoint.trim_end_matches('/'));
+        // The name that goes before all others, whatever the environment has.
+        set("AWS_ENDPOINT_URL_S3", endpoint.trim_end_matches('/'));
     }
     if s3.allow_http {
         set("AWS_ALLOW_HTTP", "true");
@@ -62,18 +64,16 @@ fn options(s3: &S3, secrets: &Secrets) -> Result<HashMap<String, String>, Settin
     if let Some(region) = s3.region.as_deref().or_else(|| s3.endpoint.as_ref().map(|_| ANY_REGION)) {
         set("AWS_REGION", region);
     }
-    match &s3.credentials {
-        Some(secret) => {
-            let (field, name) = ("spec.destination.s3.credentials", &secret.secret_name);
-            for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-                set(key, &secrets.value(field, name, key)?);
-            }
-            if let Some(token) = secrets.optional(field, name, "AWS_SESSION_TOKEN")? {
-                set("AWS_SESSION_TOKEN", &token);
-            }
-        }
-        // The store looks in the usual places: a web identity, the container, the machine.
-        None => {}
+    // Without a Secret, the store looks for credentials in the usual places.
+    if let Some(secret) = &s3.credentials {
+        set(SECRET_FOLDER, &credentials(&secret.secret_name, secrets)?);
     }
     Ok(options)
+}
+
+/// The folder that credentials are read from, again and again: they are looked at now, so that what is missing is said now.
+fn credentials(secret: &str, secrets: &Secrets) -> Result<String, SettingsError> {
+    let folder = secrets.folder("spec.destination.s3.credentials", secret, "AWS_ACCESS_KEY_ID")?;
+    read_secret(&folder)?;
+    Ok(folder.to_string_lossy().into_owned())
 }

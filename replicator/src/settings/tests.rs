@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 use tempfile::TempDir;
-use tributary_crds::{CdcReplication, document};
+use tributary_crds::{CdcReplication, Writes, document};
 
 use super::{EventFormat, Secrets, Settings, SettingsError, Shard, read};
+use crate::storage::SECRET_FOLDER;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
@@ -17,7 +18,7 @@ spec:
   source: {postgres: {host: db, database: shop, credentials: {secretName: shop-db}}}
   tables:
     - name: public.users
-    - {name: public.orders, target: sales_orders, partitionBy: [order_day]}
+    - {name: public.orders, target: sales_orders, partitionBy: [order_day], clusterBy: [customer, day], writes: CopyOnWrite}
   kafka:
     external:
       bootstrapServers: kafka-0:9093,kafka-1:9093
@@ -32,6 +33,7 @@ spec:
     uri: s3://lake/shop/
     s3: {endpoint: 'http://minio:9000/', allowHttp: true, credentials: {secretName: lake}}
   replicator: {commitInterval: 500ms, memory: 64Mi, httpPort: 9090}
+  maintenance: {targetFileSize: 64Mi, history: 48h, windows: [{from: '22:00', to: '04:00'}]}
 ";
 
 const FILES: [(&str, &str); 10] = [
@@ -79,12 +81,20 @@ fn a_document_with_everything_becomes_settings() {
             ("public.orders", "sales.shop.public.orders", "s3://lake/shop/sales_orders"),
         ]
     );
-    assert_eq!(settings.tables[1].partition_by, ["order_day"]);
+    let [users, orders] = settings.tables.as_slice() else { panic!("{:?}", settings.tables) };
+    assert_eq!((users.writes, users.cluster_by.len()), (Writes::DeletionVectors, 0));
+    assert_eq!((orders.writes, orders.partition_by.as_slice()), (Writes::CopyOnWrite, &["order_day".to_owned()][..]));
+    assert_eq!(orders.cluster_by, ["customer", "day"]);
     assert_eq!(settings.heartbeat_topic, "__debezium-heartbeat.sales.shop");
     assert_eq!(settings.kafka.group_id, "tributary.sales.shop");
     assert_eq!(settings.commit_interval.as_millis(), 500);
     assert_eq!((settings.memory, settings.commit_size), (64 << 20, 32 << 20));
     assert_eq!(settings.http.port(), 9090);
+    assert_eq!((settings.maintenance.target_file_bytes, settings.maintenance.history.as_secs()), (64 << 20, 172_800));
+    assert_eq!(settings.maintenance.windows.len(), 1);
+    assert_eq!(settings.index_dir, None);
+    let indexed = settings.clone().with_index_dir(Some("/var/lib/tributary/index".into()));
+    assert_eq!(indexed.index_dir.as_deref(), Some(Path::new("/var/lib/tributary/index")));
 
     let pem = PEM.trim_end();
     let expected = [
@@ -107,14 +117,14 @@ fn a_document_with_everything_becomes_settings() {
     let mut options: Vec<_> =
         settings.storage.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     options.sort_unstable();
+    let folder = secrets.path().join("lake");
     let expected = [
-        ("AWS_ACCESS_KEY_ID", "AKIA"),
         ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_ENDPOINT_URL", "http://minio:9000"),
+        ("AWS_ENDPOINT_URL_S3", "http://minio:9000"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_SECRET_ACCESS_KEY", "hunter4"),
         ("max_retries", "3"),
         ("retry_timeout", "30s"),
+        (SECRET_FOLDER, folder.to_str().unwrap()),
     ];
     assert_eq!(options, expected);
 }
@@ -178,12 +188,11 @@ fn a_cluster_of_strimzi_is_not_for_local_runs() {
 }
 
 #[test]
-fn without_credentials_the_usual_chain_is_asked_even_for_another_endpoint() {
+fn without_credentials_the_usual_places_are_asked_even_for_another_endpoint() {
     let secrets = all_secrets();
     let yaml = EVERYTHING.replace(", credentials: {secretName: lake}", "");
     let options = resolved(&yaml, secrets.path()).unwrap().storage.options;
-    assert_eq!(options.get("AWS_FORCE_CREDENTIAL_LOAD").map(String::as_str), Some("true"));
-    assert!(!options.contains_key("AWS_ACCESS_KEY_ID"));
+    assert!(options.contains_key("AWS_ENDPOINT_URL_S3") && !options.contains_key(SECRET_FOLDER), "{options:?}");
 }
 
 #[test]

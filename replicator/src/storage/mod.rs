@@ -1,5 +1,7 @@
 //! Where tables lie: a store of `object_store` for each scheme, without the AWS SDK beside it.
 
+mod credentials;
+mod profile;
 mod s3;
 
 use std::collections::HashMap;
@@ -11,6 +13,9 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{Error, ObjectStore};
 use url::Url;
+
+pub use credentials::SECRET_FOLDER;
+pub(crate) use credentials::read_secret;
 
 /// A folder of a storage.
 #[derive(Clone, Debug)]

@@ -160,9 +160,8 @@ impl KeyedTable {
         let mut written = Vec::new();
         for (number, partition) in partitions(&rows, &self.state.metadata.partition_columns)?.into_iter().enumerate() {
             let name = format!("part-{number:05}-{}.zstd.parquet", pending.id);
-            let store = Arc::clone(&self.context.store);
             let schema = partition.rows.schema();
-            let writer = FileWriter::new(store, &name, partition.values, self.columns(), schema);
+            let writer = FileWriter::new(&self.context, &name, partition.values, self.columns(), schema);
             let failed = || TableError::data_file(&self.context.uri, &name);
             let mut writer = writer.map_err(failed())?;
             writer.write(&partition.rows).await.map_err(failed())?;
@@ -242,7 +241,7 @@ impl KeyedTable {
             }
             None => None,
         };
-        let kept = create::with_properties(grown.as_ref().unwrap_or(&state.metadata), spec);
+        let kept = create::with_properties(grown.as_ref().unwrap_or(&state.metadata), spec, self.columns());
         let features = protocol::features(spec.writes, self.columns().has_timestamp_ntz()?);
         Ok((protocol::with(&state.protocol, features), kept.or(grown)))
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::clock::now_ms;
 use super::columns::Columns;
 use super::log::Metadata;
-use super::writer::stats_columns;
+use super::stats::stats_columns;
 use super::{Maintenance, TableError, TableSpec, Writes};
 
 /// Which topic a table is made from; by this we know our tables.
@@ -21,22 +21,20 @@ const FILE_RETENTION: &str = "delta.deletedFileRetentionDuration";
 /// For how long versions of the log stay.
 const LOG_RETENTION: &str = "delta.logRetentionDuration";
 const DELETION_VECTORS: &str = "delta.enableDeletionVectors";
+/// By which columns readers may skip files.
+const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
 /// Others clean the log when they commit or checkpoint; the writing task does it here.
 const LOG_CLEANUP: &str = "delta.enableExpiredLogCleanup";
 
 /// Metadata of a new table.
 pub(super) fn metadata(spec: &TableSpec, columns: &Columns) -> Result<Metadata, TableError> {
     check_columns("partitionBy", &spec.partition_by, columns)?;
-    check_columns("clusterBy", &spec.cluster_by, columns)?;
+    check_cluster_by(spec, columns)?;
     let key = serde_json::to_string(&columns.key_names()).map_err(unexpected)?;
-    let stats = stats_columns(columns, &spec.partition_by).iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
     let mut configuration: BTreeMap<String, String> =
         BTreeMap::from([(SOURCE_TOPIC.to_owned(), spec.topic.clone()), (KEY_COLUMNS.to_owned(), key)]);
-    if !stats.is_empty() {
-        configuration.insert("delta.dataSkippingStatsColumns".to_owned(), stats.join(","));
-    }
     configuration.insert(LOG_CLEANUP.to_owned(), "false".to_owned());
-    configuration.extend(kept(spec));
+    configuration.extend(kept(spec, columns));
     Ok(Metadata {
         id: Uuid::new_v4().to_string(),
         format: json!({"provider": "parquet", "options": {}}),
@@ -49,18 +47,22 @@ pub(super) fn metadata(spec: &TableSpec, columns: &Columns) -> Result<Metadata, 
 }
 
 /// The properties that follow from how the table is to be kept.
-fn kept(spec: &TableSpec) -> impl Iterator<Item = (String, String)> {
+fn kept(spec: &TableSpec, columns: &Columns) -> impl Iterator<Item = (String, String)> {
     let Maintenance { history, .. } = &spec.maintenance;
     let interval = format!("interval {} seconds", history.as_secs());
     let vectors = (spec.writes == Writes::DeletionVectors).then(|| (DELETION_VECTORS, "true".to_owned()));
-    let properties = [(FILE_RETENTION, interval.clone()), (LOG_RETENTION, interval)].into_iter().chain(vectors);
+    let stats = stats_columns(columns, &spec.partition_by, &spec.cluster_by);
+    let stats = stats.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(",");
+    let stats = (!stats.is_empty()).then_some((STATS_COLUMNS, stats));
+    let retention = [(FILE_RETENTION, interval.clone()), (LOG_RETENTION, interval)];
+    let properties = retention.into_iter().chain(vectors).chain(stats);
     properties.map(|(name, value)| (name.to_owned(), value))
 }
 
 /// `metadata` with the properties that the resource asks for now; `None` when it has them.
-pub(super) fn with_properties(metadata: &Metadata, spec: &TableSpec) -> Option<Metadata> {
+pub(super) fn with_properties(metadata: &Metadata, spec: &TableSpec, columns: &Columns) -> Option<Metadata> {
     let mut changed = metadata.clone();
-    changed.configuration.extend(kept(spec));
+    changed.configuration.extend(kept(spec, columns));
     (changed != *metadata).then_some(changed)
 }
 
@@ -80,6 +82,11 @@ pub(super) fn with_columns(metadata: &Metadata, more: &Columns) -> Result<Metada
 fn names(schema: &Value) -> Vec<String> {
     let fields = schema.get("fields").and_then(Value::as_array).into_iter().flatten();
     fields.filter_map(|field| field.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
+}
+
+/// Refuses columns of `clusterBy` that the table does not have, or by which nothing can be sorted.
+pub(super) fn check_cluster_by(spec: &TableSpec, columns: &Columns) -> Result<(), TableError> {
+    check_columns("clusterBy", &spec.cluster_by, columns)
 }
 
 fn check_columns(field: &'static str, named: &[String], columns: &Columns) -> Result<(), TableError> {

@@ -32,8 +32,9 @@ pub use columns::Columns;
 pub use commit::{Committed, Stages};
 pub use error::{ErrorKind, TableError};
 pub use index::IndexError;
-pub use maintain::{Done, Job, Maintained, TableStats, Work};
-pub use spec::{Maintenance, TableSpec, Writes};
+pub use maintain::{Done, Job, Maintained, Maintenance, TableStats, Window, Work};
+pub use spec::TableSpec;
+pub use tributary_crds::Writes;
 
 use crate::change::{KeyHash, PartitionProgress, RowSchema};
 use commit::Pending;

@@ -20,6 +20,7 @@ impl KeyedTable {
         let Some(log) = read(&context).await? else { return Ok(None) };
         let columns = own_columns(spec, &log.metadata)?;
         protocol::check(&log.protocol, &log.metadata, &context.uri)?;
+        create::check_cluster_by(spec, &columns)?;
         let progress = recent_progress(&context, log.version).await?;
         let topic = spec.topic.clone();
         let (log, progress) = match progress {

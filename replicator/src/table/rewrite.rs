@@ -199,8 +199,7 @@ impl<'a> Output<'a> {
 
     fn start(&self) -> Result<FileWriter, TableError> {
         let name = format!("part-{}.zstd.parquet", Uuid::new_v4());
-        let (store, schema) = (Arc::clone(&self.context.store), Arc::clone(&self.schema));
-        let writer = FileWriter::new(store, &name, self.values.clone(), self.columns, schema);
+        let writer = FileWriter::new(self.context, &name, self.values.clone(), self.columns, Arc::clone(&self.schema));
         writer.map_err(TableError::data_file(&self.context.uri, &name))
     }
 

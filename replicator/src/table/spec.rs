@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::ObjectStore;
+use tributary_crds::Writes;
 use url::Url;
 
-use super::TableError;
+use super::{Maintenance, TableError};
 use crate::storage::Place;
 
 /// Which table is written, and how it is reached.
@@ -32,31 +32,6 @@ pub struct TableSpec {
     pub maintenance: Maintenance,
     /// Directory of the key index; without one it is kept in memory.
     pub index_dir: Option<PathBuf>,
-}
-
-/// How rows leave the table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Writes {
-    /// A deletion vector names them; their file stays.
-    #[default]
-    DeletionVectors,
-    /// Their file is written anew without them, for readers that know no deletion vectors.
-    CopyOnWrite,
-}
-
-/// How a table is looked after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maintenance {
-    /// Size at which a data file is large enough, in bytes.
-    pub target_file_bytes: u64,
-    /// For how long earlier versions stay readable.
-    pub history: Duration,
-}
-
-impl Default for Maintenance {
-    fn default() -> Self {
-        Self { target_file_bytes: 128 << 20, history: Duration::from_hours(7 * 24) }
-    }
 }
 
 impl TableSpec {

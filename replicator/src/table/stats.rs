@@ -1,4 +1,4 @@
-//! Statistics of a data file in the log: its rows, and the bounds of those key columns that are safe to prune by.
+//! Statistics of a data file in the log: its rows, and the bounds of those columns that are safe to prune by.
 
 use arrow_array::Date32Array;
 use arrow_cast::display::array_value_to_string;
@@ -9,11 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::columns::Columns;
 
-/// The key columns by which files may be skipped. Decimals are compared as floating point by some readers and may end up
-/// outside of their bounds; floats have values without order.
-pub(super) fn stats_columns(columns: &Columns, partition_by: &[String]) -> Vec<String> {
-    let keys = columns.key().iter().map(|&column| columns.arrow().field(column));
-    let safe = keys.filter(|field| {
+/// The columns by which files may be skipped: those of the key and of `clusterBy`. Decimals are compared as floating point
+/// by some readers and may end up outside of their bounds; floats have values without order.
+pub(super) fn stats_columns(columns: &Columns, partition_by: &[String], cluster_by: &[String]) -> Vec<String> {
+    let arrow = columns.arrow();
+    let keys = columns.key().iter().map(|&column| arrow.field(column));
+    let clustered = cluster_by.iter().filter_map(|name| arrow.field_with_name(name).ok());
+    let clustered = clustered.filter(|field| !columns.key_names().contains(&field.name().as_str()));
+    let safe = keys.chain(clustered).filter(|field| {
         matches!(
             field.data_type(),
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Date32 | DataType::Utf8

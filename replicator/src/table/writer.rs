@@ -6,7 +6,6 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
-use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use parquet::arrow::AsyncArrowWriter;
@@ -19,8 +18,9 @@ use std::collections::HashMap;
 use super::TableError;
 use super::clock::now_ms;
 use super::columns::Columns;
+use super::context::Context;
 use super::log::{Add, PartitionValues};
-pub(super) use super::stats::stats_columns;
+use super::stats::stats_columns;
 use super::{partition, stats};
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
@@ -46,7 +46,7 @@ pub(super) struct FileWriter {
 impl FileWriter {
     /// Starts a file of `name` in the folder of its partition. Nothing is in the storage before [`FileWriter::close`].
     pub(super) fn new(
-        store: Arc<dyn ObjectStore>,
+        context: &Context,
         name: &str,
         values: PartitionValues,
         columns: &Columns,
@@ -54,10 +54,10 @@ impl FileWriter {
     ) -> Result<Self> {
         let path = partition::path(&values, name);
         let partition_by: Vec<String> = values.keys().cloned().collect();
-        let stats_columns = stats_columns(columns, &partition_by);
+        let stats_columns = stats_columns(columns, &partition_by, &context.spec.cluster_by);
         let stats_columns = stats_columns.iter().filter_map(|name| schema.field_with_name(name).ok().cloned());
         let stats_columns = stats_columns.map(Arc::new).collect();
-        let file = BufWriter::new(store, Path::parse(&path).map_err(external)?);
+        let file = BufWriter::new(Arc::clone(&context.store), Path::parse(&path).map_err(external)?);
         let writer = AsyncArrowWriter::try_new(file, schema, Some(properties()?))?;
         Ok(Self { path, values, stats_columns, writer })
     }

@@ -21,6 +21,7 @@ const SECRETS_PATH: &str = "/etc/tributary/secrets";
 const CONFIGURATION: &str = "configuration";
 const SCRATCH: &str = "tmp";
 const INDEX: &str = "index";
+const INDEX_PATH: &str = "/var/lib/tributary/index";
 /// The images' user.
 const USER: i64 = 65_532;
 /// Group and owner may read what is mounted, and nobody else.
@@ -52,7 +53,7 @@ fn spec(plan: &Plan) -> PodSpec {
             run_as_non_root: Some(true),
             run_as_user: Some(USER),
             run_as_group: Some(USER),
-            // Mounted Secrets belong to this group.
+            // Mounted Secrets belong to this group, and it may write to the index's volume.
             fs_group: Some(USER),
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..SeccompProfile::default() }),
             ..PodSecurityContext::default()
@@ -81,6 +82,7 @@ fn container(plan: &Plan) -> Container {
             variable("POD_NAME", "metadata.name"),
             // The StatefulSet's own label: the pod's ordinal.
             variable("POD_INDEX", "metadata.labels['apps.kubernetes.io/pod-index']"),
+            EnvVar { name: "TRIBUTARY_INDEX_DIR".to_owned(), value: Some(INDEX_PATH.to_owned()), ..EnvVar::default() },
         ]),
         ports: Some(vec![ContainerPort {
             name: Some(HTTP.to_owned()),
@@ -174,10 +176,8 @@ fn mounts(plan: &Plan) -> Vec<VolumeMount> {
         // One file, because the Secrets are mounted beside it. It does not follow a change: the pods do.
         VolumeMount { sub_path: Some(DOCUMENT.to_owned()), ..mount(CONFIGURATION, DOCUMENT_PATH.to_owned()) },
         VolumeMount { read_only: None, ..mount(SCRATCH, "/tmp".to_owned()) },
+        VolumeMount { read_only: None, ..mount(INDEX, INDEX_PATH.to_owned()) },
     ];
-    if plan.resource.spec.replicator.index.is_some() {
-        mounts.push(VolumeMount { read_only: None, ..mount(INDEX, "/var/lib/tributary/index".to_owned()) });
-    }
     let secrets = plan.replicator.secrets.iter();
     mounts.extend(secrets.map(|secret| mount(&volume_name(secret), format!("{SECRETS_PATH}/{}", secret.name))));
     mounts
@@ -185,18 +185,19 @@ fn mounts(plan: &Plan) -> Vec<VolumeMount> {
 
 fn volumes(plan: &Plan) -> Vec<Volume> {
     let configuration = ConfigMapVolumeSource { name: name(plan), ..ConfigMapVolumeSource::default() };
+    let size_limit = Some(Quantity(plan.resource.spec.replicator.index.storage.to_string()));
     let mut volumes = vec![
         Volume { name: CONFIGURATION.to_owned(), config_map: Some(configuration), ..Volume::default() },
-        Volume { name: SCRATCH.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
-    ];
-    if let Some(index) = &plan.resource.spec.replicator.index {
+        empty_dir(SCRATCH, EmptyDirVolumeSource::default()),
         // It can be lost, so the node's own disk does.
-        let size_limit = Some(Quantity(index.storage.to_string()));
-        let empty_dir = Some(EmptyDirVolumeSource { size_limit, ..EmptyDirVolumeSource::default() });
-        volumes.push(Volume { name: INDEX.to_owned(), empty_dir, ..Volume::default() });
-    }
+        empty_dir(INDEX, EmptyDirVolumeSource { size_limit, ..EmptyDirVolumeSource::default() }),
+    ];
     volumes.extend(plan.replicator.secrets.iter().map(|secret| volume(plan, secret)));
     volumes
+}
+
+fn empty_dir(name: &str, source: EmptyDirVolumeSource) -> Volume {
+    Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
 }
 
 /// A Secret's name can be longer than a volume's.

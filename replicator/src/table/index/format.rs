@@ -65,7 +65,7 @@ impl Layout {
 
     /// Where the fan-out begins.
     pub(super) fn fan_out_at(self) -> u64 {
-        HEAD as u64 + self.rows * ENTRY as u64
+        (HEAD as u64).saturating_add(self.rows.saturating_mul(ENTRY as u64))
     }
 
     /// Bytes of the fan-out.

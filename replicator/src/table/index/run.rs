@@ -36,7 +36,14 @@ impl KeyRun {
 
     /// A run that was stored; `None` when it is damaged.
     pub(super) fn load(source: Source) -> Result<Option<Self>, IndexError> {
+        let length = source.length()?;
+        if length < HEAD as u64 {
+            return Ok(None);
+        }
         let Some((layout, tail, checksum)) = Layout::of_head(&source.read(0, HEAD)?) else { return Ok(None) };
+        if layout.fan_out_at().checked_add(tail) != Some(length) {
+            return Ok(None);
+        }
         let tail = source.read(layout.fan_out_at(), tail as usize)?;
         if xxh3_64(&tail) != checksum || tail.len() < layout.fan_out_len() {
             return Ok(None);

@@ -68,6 +68,14 @@ impl Source {
         Ok(Self::File { file, path: path.to_owned() })
     }
 
+    /// All bytes.
+    pub(super) fn length(&self) -> Result<u64, IndexError> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+            Self::File { file, path } => Ok(file.metadata().map_err(IndexError::io("read", path))?.len()),
+        }
+    }
+
     /// `length` bytes from `at`.
     pub(super) fn read(&self, at: u64, length: usize) -> Result<Bytes, IndexError> {
         match self {

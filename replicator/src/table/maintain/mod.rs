@@ -7,6 +7,7 @@ mod checkpoint;
 mod clean_log;
 mod compaction;
 mod due;
+mod settings;
 mod tombstones;
 mod vacuum;
 
@@ -19,6 +20,7 @@ use compaction::Compacted;
 use due::{Due, Facts};
 
 pub(super) use due::Schedule;
+pub use settings::{Maintenance, Window};
 
 /// A kind of maintenance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +122,8 @@ impl Done {
 
 impl KeyedTable {
     /// What is due at `now`, if anything is; one thing at a time, and nothing while a commit has not landed. Compaction
-    /// and vacuum only where `allowed`.
-    pub fn maintenance(&mut self, now: Timestamp, allowed: bool) -> Option<Work> {
+    /// and vacuum only in the windows of the resource.
+    pub fn maintenance(&mut self, now: Timestamp) -> Option<Work> {
         if self.pending.is_some() {
             return None;
         }
@@ -132,7 +134,7 @@ impl KeyedTable {
             files: &self.state.files,
             target_bytes: maintenance.target_file_bytes,
             history: maintenance.history,
-            allowed,
+            allowed: maintenance.allowed(now),
         };
         let due = self.schedule.due(&facts)?;
         Some(self.work(due, now))

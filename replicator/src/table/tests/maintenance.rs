@@ -26,7 +26,7 @@ async fn grown(fixture: &mut Fixture, commits: i64) -> (KeyedTable, BTreeMap<i64
 
 /// Runs one job that is due.
 async fn run(table: &mut KeyedTable, job: Job, now: Timestamp) -> Maintained {
-    let work = table.maintenance(now, true).unwrap();
+    let work = table.maintenance(now).unwrap();
     assert_eq!(work.job(), job);
     let done = work.run().await;
     table.finish(done, now).await.unwrap()
@@ -41,7 +41,7 @@ async fn sixteen_small_files_become_one_and_no_row_is_lost() {
     assert_eq!(table.files(), 1);
     assert_eq!(contents(&table).await, rows);
     assert_eq!(contents(&fixture.open().await).await, rows);
-    assert!(table.maintenance(Timestamp::now(), true).is_none());
+    assert!(table.maintenance(Timestamp::now()).is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,7 @@ async fn rows_that_are_deleted_while_files_are_written_anew_stay_deleted() {
         let mut fixture = Fixture::new();
         fixture.spec.cluster_by = cluster_by;
         let (mut table, mut rows) = grown(&mut fixture, 16).await;
-        let work = table.maintenance(Timestamp::now(), true).unwrap();
+        let work = table.maintenance(Timestamp::now()).unwrap();
         fixture
             .apply(&mut table, &[(Op::Delete, 3, None), (Op::Update, 8, Some("later")), (Op::Delete, 30, None)])
             .await;
@@ -72,7 +72,7 @@ async fn rows_that_are_deleted_while_files_are_written_anew_stay_deleted() {
 async fn a_compaction_gives_way_to_the_truncate_that_came_first() {
     let mut fixture = Fixture::new();
     let (mut table, _) = grown(&mut fixture, 16).await;
-    let done = table.maintenance(Timestamp::now(), true).unwrap().run().await;
+    let done = table.maintenance(Timestamp::now()).unwrap().run().await;
     fixture.apply(&mut table, &[(Op::Truncate, 0, None)]).await;
     let maintained = table.finish(done, Timestamp::now()).await.unwrap();
     assert_eq!((maintained.removed, maintained.written, table.rows()), (0, 0, 0));
