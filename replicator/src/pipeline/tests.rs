@@ -248,7 +248,7 @@ async fn a_change_whose_value_is_nowhere_waits_for_the_delete_of_its_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decoder_that_ends_is_an_error() {
-    let Station { steps, writer, _kafka, .. } = Station::new(NEVER);
+    let Station { steps, writer, _kafka, directory: _directory, .. } = Station::new(NEVER);
     drop(steps);
     let result = tokio::time::timeout(PATIENCE, writer).await.expect("it does not end").unwrap();
     assert!(matches!(result, Err(PipelineError::Internal(_))), "{result:?}");

@@ -128,7 +128,8 @@ impl Writer {
                 None => self.failure = Some(PipelineError::Internal("the task that decodes has ended".into())),
             },
             () = sleep_until(until) => {}
-            done = self.maintenance.done() => if let Some(table) = &mut self.table {
+            // Not while a commit has perhaps landed: the compaction would take it for that of a second writer.
+            done = self.maintenance.done(), if self.pending.is_none() => if let Some(table) = &mut self.table {
                 self.maintenance.finish(table, done, &self.report).await?;
             },
             () = self.share.until_pressed(), if !self.share.pressed() => {}
