@@ -196,3 +196,7 @@ fn bounded(files: Vec<Arc<DataFile>>, target: u64) -> Vec<Arc<DataFile>> {
 fn live_bytes(file: &DataFile) -> u64 {
     (file.add.size as f64 * (1.0 - file.deleted_share())) as u64
 }
+
+#[cfg(test)]
+#[path = "due_tests.rs"]
+mod tests;
