@@ -70,6 +70,8 @@ impl Changes {
             position: Some(Position { commit_lsn: offset as u64, lsn: offset as u64 + 1 }),
             source_ts_ms: offset,
             moves_key: false,
+            moved_key: false,
+            message_ts_ms: Some(offset),
         };
         let events = (first..self.next_offset).map(event).collect();
         let unchanged = vec![None; rows.num_columns()];

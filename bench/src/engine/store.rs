@@ -22,6 +22,8 @@ const PAGE: u64 = 1000;
 pub(super) struct Requests {
     pub(super) puts: u64,
     pub(super) gets: u64,
+    /// Those of them that read the Delta log.
+    pub(super) gets_of_log: u64,
     pub(super) lists: u64,
     pub(super) deletes: u64,
     pub(super) bytes_written: u64,
@@ -40,6 +42,7 @@ impl Sub for Requests {
         Self {
             puts: self.puts - before.puts,
             gets: self.gets - before.gets,
+            gets_of_log: self.gets_of_log - before.gets_of_log,
             lists: self.lists - before.lists,
             deletes: self.deletes - before.deletes,
             bytes_written: self.bytes_written - before.bytes_written,
@@ -51,6 +54,7 @@ impl Sub for Requests {
 struct Counters {
     puts: AtomicU64,
     gets: AtomicU64,
+    gets_of_log: AtomicU64,
     listed: AtomicU64,
     lists: AtomicU64,
     deleted: AtomicU64,
@@ -72,10 +76,11 @@ impl Counted {
 
     /// What was asked so far. A full page of a list, and of a request to delete, counts as one more.
     pub(super) fn requests(&self) -> Requests {
-        let Counters { puts, gets, listed, lists, deleted, deletes, bytes_written } = &*self.counters;
+        let Counters { puts, gets, gets_of_log, listed, lists, deleted, deletes, bytes_written } = &*self.counters;
         Requests {
             puts: puts.load(Relaxed),
             gets: gets.load(Relaxed),
+            gets_of_log: gets_of_log.load(Relaxed),
             lists: lists.load(Relaxed) + listed.load(Relaxed) / PAGE,
             deletes: deletes.load(Relaxed) + deleted.load(Relaxed) / PAGE,
             bytes_written: bytes_written.load(Relaxed),
@@ -109,6 +114,8 @@ impl ObjectStore for Counted {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.counters.gets.fetch_add(1, Relaxed);
+        let of_log = location.as_ref().contains("_delta_log/");
+        self.counters.gets_of_log.fetch_add(u64::from(of_log), Relaxed);
         self.store.get_opts(location, options).await
     }
 
@@ -126,14 +133,22 @@ impl ObjectStore for Counted {
         let counters = Arc::clone(&self.counters);
         counters.lists.fetch_add(1, Relaxed);
         let listed = self.store.list(prefix);
-        listed.inspect_ok(move |_| drop(counters.listed.fetch_add(1, Relaxed))).boxed()
+        listed
+            .inspect_ok(move |_| {
+                counters.listed.fetch_add(1, Relaxed);
+            })
+            .boxed()
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         let counters = Arc::clone(&self.counters);
         counters.lists.fetch_add(1, Relaxed);
         let listed = self.store.list_with_offset(prefix, offset);
-        listed.inspect_ok(move |_| drop(counters.listed.fetch_add(1, Relaxed))).boxed()
+        listed
+            .inspect_ok(move |_| {
+                counters.listed.fetch_add(1, Relaxed);
+            })
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
