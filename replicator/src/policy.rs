@@ -76,11 +76,10 @@ impl Policy {
 
     fn of_table(error: &TableError) -> Self {
         match (error.kind(), error) {
-            (ErrorKind::Unavailable, _) => Self::TryAgain,
+            // Access is granted, or a token renewed, without anybody telling us.
+            (ErrorKind::Unavailable | ErrorKind::Denied, _) => Self::TryAgain,
             // The delete that makes the value needless may come later than we waited.
-            (ErrorKind::Denied | ErrorKind::Foreign | ErrorKind::Damaged, _) | (_, TableError::UnknownValue { .. }) => {
-                Self::TryLater
-            }
+            (ErrorKind::Foreign | ErrorKind::Damaged, _) | (_, TableError::UnknownValue { .. }) => Self::TryLater,
             (ErrorKind::Mismatch | ErrorKind::Internal, _) => Self::Stop,
         }
     }
@@ -100,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn a_storage_that_does_not_answer_is_tried_again_and_one_that_refuses_later() {
+    fn a_storage_that_does_not_answer_or_refuses_is_tried_again() {
         let source = || "no".into();
         let generic = object_store::Error::Generic { store: "S3", source: source() };
         assert_eq!(Policy::of(&storage(generic)), Policy::TryAgain);
         let denied = object_store::Error::PermissionDenied { path: "_delta_log".into(), source: source() };
-        assert_eq!(Policy::of(&storage(denied)), Policy::TryLater);
+        assert_eq!(Policy::of(&storage(denied)), Policy::TryAgain);
     }
 
     #[test]

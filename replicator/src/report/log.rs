@@ -8,9 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Libraries that say more than an operator wants to know; ours is everything else. Those of Delta log each error that
 /// they return, also those that are none, such as a table that is not there yet; we say what becomes of it.
-const QUIET: &str = "info,kafka=warn,rdkafka=warn,librdkafka=warn,deltalake=off,deltalake_core=off,deltalake_aws=off,\
-                     delta_kernel=off,buoyant_kernel=off,buoyant_kernel_engine=off,object_store=warn,aws_config=warn,\
-                     aws_credential_types=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn";
+const QUIET: &str = "info,kafka=warn,rdkafka=warn,librdkafka=warn,buoyant_kernel=off,buoyant_kernel_engine=off,\
+                     object_store=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn,tower=warn";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::clock::now_ms;
-use super::data_file::{DataFile, DataFiles, FileId, RowLocation};
+use super::data_file::{self, DataFile, DataFiles, FileId, RowLocation};
 use super::index::KeyRun;
 use super::log::{Add, DeletionVector, ENGINE, Entry, Metadata, Protocol, Txn};
 use super::state::Known;
@@ -105,11 +105,11 @@ impl Change {
 
     fn added(&self, file: &WrittenFile) -> Add {
         let deleted = self.added_deleted.iter().find(|(path, ..)| *path == file.add.path);
-        Add {
-            deletion_vector: deleted.map(|(_, vector, _)| vector.clone()),
-            data_change: self.data_change,
-            ..file.add.clone()
-        }
+        let add = match deleted {
+            Some((_, vector, _)) => data_file::with_vector(&file.add, file.keys.rows(), vector.clone()),
+            None => file.add.clone(),
+        };
+        Add { data_change: self.data_change, ..add }
     }
 
     fn info(&self, base: u64) -> Map<String, Value> {

@@ -16,7 +16,7 @@ use super::rewrite;
 use super::state::Known;
 use super::writer::{FileWriter, partitions};
 use super::{KeyedTable, TableError, Writes, create, deletion_vector, progress, protocol};
-use crate::change::{Folded, KeyHash, PartitionProgress};
+use crate::change::{Folded, KeyHash, PartitionProgress, Progress};
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,10 +95,12 @@ impl KeyedTable {
             Some(_) => return Err(TableError::Internal("another commit before the last one has landed".to_owned())),
             None => Pending::new(progress),
         };
+        self.refuse_step_back(progress)?;
         let result = self.commit_pending(folded, &mut pending).await;
         match &result {
             Ok(_) => self.grown = None,
-            Err(error) if error.is_transient() => self.pending = Some(pending),
+            // While its fate is not known, the log may name its files.
+            Err(error) if error.is_transient() || pending.attempt.is_some() => self.pending = Some(pending),
             Err(_) => self.context.discard(pending.files()).await,
         }
         result
@@ -126,15 +128,13 @@ impl KeyedTable {
                     return Ok(self.committed(pending.report));
                 }
                 Ok(Landing::Taken(entry)) => {
-                    let own = attempt.own.clone();
-                    pending.attempt = Some(attempt);
+                    // It will never land: its version is somebody else's.
+                    self.context.discard(attempt.own).await;
                     if self.take_in(*entry, &pending.progress).await? {
                         self.context.discard(pending.files()).await;
                         return Ok(self.committed(pending.report));
                     }
-                    pending.attempt = None;
                     pending.report.conflicts += 1;
-                    self.context.discard(own).await;
                 }
                 Err(error) => {
                     pending.attempt = Some(attempt);
@@ -287,6 +287,26 @@ impl KeyedTable {
         tracing::info!(table = %self.context.uri, version = entry.version, "adopted: {}", entry.who());
         self.adopt(entry, Known::default()).await?;
         Ok(is_target)
+    }
+
+    /// Whoever folded the events knew less than the log does.
+    fn refuse_step_back(&self, target: &PartitionProgress) -> Result<(), TableError> {
+        let is_behind = |(partition, ours): (&i32, &Progress)| {
+            target.get(partition).is_none_or(|target| target.next_offset < ours.next_offset)
+        };
+        if self.state.progress.iter().any(is_behind) { self.refuse_second_writer_of(target) } else { Ok(()) }
+    }
+
+    /// The log has another progress than `ours`.
+    pub(super) fn refuse_second_writer_of(&self, ours: &PartitionProgress) -> Result<(), TableError> {
+        for (partition, theirs) in &self.state.progress {
+            let ours = ours.get(partition).map_or(0, |ours| ours.next_offset);
+            if theirs.next_offset != ours {
+                let (uri, theirs) = (self.context.uri.to_string(), theirs.next_offset);
+                return Err(TableError::SecondWriter { uri, partition: *partition, theirs, ours });
+            }
+        }
+        Ok(())
     }
 
     fn refuse_second_writer(&self, theirs: &PartitionProgress) -> Result<(), TableError> {

@@ -62,18 +62,19 @@ impl DataFile {
     /// The action that puts the file back with a new deletion vector. Its bounds are wide from then on: they may be
     /// those of a deleted row.
     pub(super) fn add_action(&self, deletion_vector: DeletionVector) -> Add {
-        let stats = self.wide_stats();
-        Add { stats: Some(stats), deletion_vector: Some(deletion_vector), data_change: true, ..self.add.clone() }
+        Add { data_change: true, ..with_vector(&self.add, self.rows, deletion_vector) }
     }
+}
 
-    /// A file with a deletion vector must say how many rows it holds, whoever wrote it.
-    fn wide_stats(&self) -> String {
-        let stats = self.add.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok());
-        let mut stats: serde_json::Map<String, serde_json::Value> = stats.unwrap_or_default();
-        stats.insert("numRecords".to_owned(), self.rows.into());
-        stats.insert("tightBounds".to_owned(), false.into());
-        serde_json::Value::Object(stats).to_string()
-    }
+/// A file of `rows` rows of which some are deleted. Its bounds are wide, for they may be those of a deleted row; and it must
+/// say how many rows it holds, whoever wrote it.
+pub(super) fn with_vector(add: &Add, rows: u64, deletion_vector: DeletionVector) -> Add {
+    let stats = add.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok());
+    let mut stats: serde_json::Map<String, serde_json::Value> = stats.unwrap_or_default();
+    stats.insert("numRecords".to_owned(), rows.into());
+    stats.insert("tightBounds".to_owned(), false.into());
+    let stats = serde_json::Value::Object(stats).to_string();
+    Add { stats: Some(stats), deletion_vector: Some(deletion_vector), ..add.clone() }
 }
 
 /// All live data files. Cheap to clone: a clone is what a look-up or a compaction works on while the writing goes on.

@@ -227,9 +227,9 @@ impl TableError {
         }
     }
 
-    /// Trying again later can help, without anybody doing anything here.
+    /// The same again can help, without anybody doing anything here.
     pub fn is_transient(&self) -> bool {
-        self.kind() == ErrorKind::Unavailable
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Denied)
     }
 
     pub(super) fn storage(doing: &'static str, uri: &str) -> impl FnOnce(object_store::Error) -> Self + use<> {
@@ -284,10 +284,18 @@ fn parquet_kind(error: &ParquetError) -> ErrorKind {
     of_storage(error).map_or(ErrorKind::Damaged, storage_kind)
 }
 
+/// What the storage said, however deep it is: a writer hands it on as an I/O error.
 fn of_storage(error: &ParquetError) -> Option<&object_store::Error> {
-    match error {
-        ParquetError::External(source) => source.downcast_ref(),
-        _ => None,
+    let mut error: &(dyn std::error::Error + 'static) = error;
+    loop {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        error = match (error.downcast_ref::<ParquetError>(), error.downcast_ref::<std::io::Error>()) {
+            (Some(ParquetError::External(source)), _) => source.as_ref(),
+            (_, Some(io)) => io.get_ref()?,
+            _ => error.source()?,
+        };
     }
 }
 

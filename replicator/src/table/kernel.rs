@@ -1,6 +1,6 @@
 //! The Delta kernel over our storage: it reads snapshots of the log and writes checkpoints of it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -24,17 +24,18 @@ pub(super) fn engine(root: Arc<dyn ObjectStore>) -> Result<Arc<dyn Engine>, std:
 
 /// The kernel wants several threads; where the program has one, it gets some of its own.
 fn handle() -> Result<Handle, std::io::Error> {
-    static OWN: OnceLock<Runtime> = OnceLock::new();
+    static OWN: Mutex<Option<Runtime>> = Mutex::new(None);
     if let Ok(handle) = Handle::try_current()
         && handle.runtime_flavor() != RuntimeFlavor::CurrentThread
     {
         return Ok(handle);
     }
-    if OWN.get().is_none() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let _ = OWN.set(runtime);
+    let mut own = OWN.lock().map_err(|_| std::io::Error::other("no runtime"))?;
+    if let Some(runtime) = own.as_ref() {
+        return Ok(runtime.handle().clone());
     }
-    OWN.get().map(|runtime| runtime.handle().clone()).ok_or_else(|| std::io::Error::other("no runtime"))
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(own.insert(runtime).handle().clone())
 }
 
 /// A version of the table as the log has it.

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::create::{self, SOURCE_TOPIC};
 use super::data_file::DataFiles;
 use super::kernel::LogState;
-use super::log::{ENGINE, Entry, Metadata};
+use super::log::{ENGINE, Entry, Landing, Metadata};
 use super::state::{Known, State};
 use super::{KeyedTable, TableError, TableSpec, progress, protocol};
 use crate::change::{PartitionProgress, RowSchema};
@@ -70,14 +70,36 @@ impl KeyedTable {
         entry.info.insert("operationParameters".to_owned(), serde_json::json!({}));
         let id = uuid::Uuid::new_v4().to_string();
         entry.identify(&id);
-        let landed = context.log.land(0, &id, entry.to_json().map_err(create::unexpected)?).await;
-        // Whatever became of the commit, the log says what is there now.
-        match (Self::open(spec).await?, landed) {
-            (Some(table), _) => Ok(table),
-            (None, Err(error)) => Err(context.storage("create")(error)),
-            (None, Ok(_)) => Err(TableError::Internal("a table that was created is not there".to_owned())),
+        let bytes = entry.to_json().map_err(create::unexpected)?;
+        match context.log.land(0, &id, bytes).await.map_err(context.storage("create"))? {
+            Landing::Landed => Ok(Self::of(context.clone(), new(entry, columns)?)),
+            // Somebody else was faster, or an earlier process of ours whose answer came late.
+            Landing::Taken(_) => {
+                let table = Self::open(spec).await?.ok_or_else(|| unseen(&context))?;
+                table.refuse_second_writer_of(&PartitionProgress::new())?;
+                Ok(table)
+            }
         }
     }
+}
+
+/// The table of the commit that has created it.
+fn new(entry: Entry, source: Columns) -> Result<State, TableError> {
+    let metadata = entry.metadata.unwrap_or_default();
+    Ok(State {
+        version: entry.version,
+        protocol: entry.protocol.unwrap_or_default(),
+        columns: Columns::of_metadata(&metadata)?.unwrap_or(source),
+        metadata,
+        files: DataFiles::default(),
+        progress: PartitionProgress::new(),
+    })
+}
+
+/// Its first version is there, and the storage does not list it yet.
+fn unseen(context: &Context) -> TableError {
+    let source = "its first version is there and is not listed yet".into();
+    context.storage("open")(object_store::Error::Generic { store: "Delta log", source })
 }
 
 async fn read(context: &Context) -> Result<Option<LogState>, TableError> {

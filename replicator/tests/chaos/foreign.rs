@@ -74,7 +74,9 @@ pub(crate) fn newest(backing: &Backing) -> Result<Option<Snapshot>> {
 }
 
 fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option<Vec<Json>>> {
-    let files: Vec<&File> = table.files.values().collect();
+    let columns = table.columns()?;
+    let mut reader = Reader::new(backing);
+    let files = in_order(&mut reader, table, &columns)?;
     if files.is_empty() {
         return Ok(None);
     }
@@ -82,8 +84,6 @@ fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option
     let mut merged = vec![first];
     let alike = |file: &&&File| file.partition_values == first.partition_values && file.path != first.path;
     merged.extend(files.iter().filter(alike).take(rng.below(4)));
-    let columns = table.columns()?;
-    let mut reader = Reader::new(backing);
     let mut rows = Vec::new();
     for file in &merged {
         rows.extend(reader.live_rows(file, &columns)?);
@@ -98,11 +98,19 @@ fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option
     Ok(Some(actions))
 }
 
+/// The live files by their first keys: paths are drawn anew in every run.
+fn in_order<'a>(reader: &mut Reader, table: &'a Snapshot, columns: &[(String, Kind)]) -> Result<Vec<&'a File>> {
+    let rows = table.files.values().map(|file| Ok((reader.live_rows(file, columns)?, file)));
+    let mut files = rows.collect::<Result<Vec<_>>>()?;
+    files.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
 /// One row of one file goes, by writing the others anew.
 fn delete(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option<Vec<Json>>> {
     let columns = table.columns()?;
     let mut reader = Reader::new(backing);
-    for file in table.files.values() {
+    for file in in_order(&mut reader, table, &columns)? {
         let mut rows = reader.live_rows(file, &columns)?;
         if rows.is_empty() {
             continue;

@@ -50,6 +50,18 @@ pub(crate) fn actions(backing: &Backing, version: u64) -> Result<Option<Vec<Json
     Ok(Some(lines.map(serde_json::from_str).collect::<Result<_, _>>().context("a commit is not JSON")?))
 }
 
+/// A line for each commit that is there.
+pub(crate) fn history(backing: &Backing) -> String {
+    let line = |version| {
+        let actions = actions(backing, version).ok()??;
+        let number = |kind: &str| actions.iter().filter(|action| !action[kind].is_null()).count();
+        let info = actions.iter().find(|action| !action["commitInfo"].is_null()).map(|action| &action["commitInfo"])?;
+        let (operation, offsets) = (&info["operation"], &info["tributary.offsets"]);
+        Some(format!("{version}: {operation} {offsets} add {} remove {}\n", number("add"), number("remove")))
+    };
+    (0..=latest(backing).unwrap_or_default()).filter_map(line).collect()
+}
+
 impl Snapshot {
     /// The table one version later.
     pub(crate) fn next(&self, version: u64, actions: &[Json]) -> Result<Self> {

@@ -46,6 +46,8 @@ pub(crate) enum End {
     Stopped(TableError),
     /// The engine says for ever that trying again helps.
     Stuck(TableError),
+    /// A version of the table is not what it must be.
+    Wrong(anyhow::Error),
 }
 
 fn spec(shape: &Shape, store: &FaultStore) -> TableSpec {

@@ -43,9 +43,14 @@ pub(crate) async fn run(seed: u64, tally: &Tally) -> Result<()> {
         rivals: false,
         mark: Timestamp::now(),
         readable_from: 0,
+        last_own: None,
         rng,
     };
-    scenario.run().await
+    let run = scenario.run().await;
+    if std::env::var_os("CHAOS_SEED").is_some() {
+        println!("{}", log::history(&backing));
+    }
+    run
 }
 
 fn rates(rng: &mut Rng) -> Rates {
@@ -78,6 +83,8 @@ struct Scenario<'a> {
     mark: Timestamp,
     /// The version that was the table then.
     readable_from: u64,
+    /// The last version before somebody changed rows.
+    last_own: Option<u64>,
 }
 
 impl Scenario<'_> {
@@ -131,7 +138,7 @@ impl Scenario<'_> {
         }
         let now = self.now();
         // What is removed next was read before.
-        self.check_all();
+        self.check_all()?;
         if self.rng.chance(50) {
             return process.maintain_all(&self.tally, now).await;
         }
@@ -154,12 +161,9 @@ impl Scenario<'_> {
         self.readable_from = latest;
     }
 
-    fn check_all(&mut self) {
-        if let Some(latest) = log::latest(self.backing)
-            && let Err(wrong) = self.checker.check_to(latest)
-        {
-            panic!("{wrong:#}");
-        }
+    fn check_all(&mut self) -> Result<(), End> {
+        let Some(latest) = log::latest(self.backing) else { return Ok(()) };
+        self.checker.check_to(self.last_own.unwrap_or(latest)).map(drop).map_err(End::Wrong)
     }
 
     /// The next process, after as many attempts as it takes.
@@ -196,6 +200,7 @@ impl Scenario<'_> {
             End::Stopped(error) if error.kind() == ErrorKind::Damaged && store.saw_stale() => {
                 self.tally.count("stops: an object was listed that is gone");
             }
+            End::Wrong(error) => return Err(error),
             End::Stopped(error) => return Err(error).context("the engine stopped"),
             End::Stuck(error) => return Err(error).context("the engine tries the same for ever"),
         }
@@ -228,6 +233,7 @@ impl Scenario<'_> {
     /// Somebody did what the engine must not go on after: it says who or what, and nothing of before is lost.
     async fn must_stop(mut self, act: Act, version: u64, mut process: Process) -> Result<()> {
         process.store.take_ambush();
+        self.last_own = Some(version - 1);
         let stopped = loop {
             if process.next() == self.topic.len() && process.is_clean() {
                 break None;
@@ -237,8 +243,7 @@ impl Scenario<'_> {
                 Err(End::Stopped(error @ (TableError::ForeignChange { .. } | TableError::Unsupported { .. }))) => {
                     break Some(error.to_string());
                 }
-                // A new process finds the table as it is.
-                Err(End::Killed) => break None,
+                // A new process takes the table as it finds it.
                 Err(end) => {
                     self.judge(&process.store, end)?;
                     break None;

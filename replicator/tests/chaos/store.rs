@@ -75,6 +75,8 @@ struct Inner {
 struct Plan {
     rng: Rng,
     rates: Rates,
+    /// Faults that are still to come.
+    faults: usize,
     operations: u64,
     kill_at: Option<u64>,
     ambush: Option<Ambush>,
@@ -83,7 +85,9 @@ struct Plan {
 impl FaultStore {
     /// A process that starts now and, if so, is killed at its `kill_at`th request.
     pub(crate) fn new(backing: Arc<Backing>, tally: Tally, rng: Rng, rates: Rates, kill_at: Option<u64>) -> Self {
-        let plan = Mutex::new(Plan { rng, rates, operations: 0, kill_at, ambush: None });
+        let mut rng = rng;
+        let faults = rng.between(5, 60);
+        let plan = Mutex::new(Plan { rng, rates, faults, operations: 0, kill_at, ambush: None });
         let no = || AtomicBool::new(false);
         Self(Arc::new(Inner { backing, tally, plan, dead: no(), saw_stale: no(), saw_denied: no() }))
     }
@@ -131,6 +135,14 @@ impl FaultStore {
             self.0.dead.store(true, Ordering::Relaxed);
             return Ok(if plan.rng.chance(500) { Fate::Fails } else { Fate::Unanswered });
         }
+        let fate = if plan.faults == 0 { Ok(Fate::Succeeds) } else { self.draw(&mut plan, kind) };
+        if !matches!(fate, Ok(Fate::Succeeds)) {
+            plan.faults -= 1;
+        }
+        fate
+    }
+
+    fn draw(&self, plan: &mut Plan, kind: Kind) -> Result<Fate> {
         let Rates { before, after, late, throttled, stale, denied } = plan.rates;
         let count = |fault| self.0.tally.count(fault);
         if plan.rng.chance(throttled) {

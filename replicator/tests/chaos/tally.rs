@@ -17,10 +17,6 @@ impl Tally {
         *self.0.lock().unwrap().entry(what).or_default() += number;
     }
 
-    pub(crate) fn of(&self, what: &str) -> u64 {
-        self.0.lock().unwrap().get(what).copied().unwrap_or_default()
-    }
-
     pub(crate) fn merge(&self, other: &Self) {
         for (what, number) in other.0.lock().unwrap().iter() {
             self.add(what, *number);

@@ -18,6 +18,8 @@ pub(crate) struct Message {
     /// The first row of a snapshot: all rows from before are gone.
     pub starts_over: bool,
     pub moves_key: bool,
+    /// The second half of a key change.
+    pub moved_key: bool,
     pub key: Row,
     /// The row as the source has it, as wide as the source is.
     pub row: Row,
@@ -195,7 +197,7 @@ impl<'a> Source<'a> {
         let unchanged: Vec<usize> = (self.shape.key..self.width).filter(large).collect();
         self.remove(from, true);
         self.rows.insert(to.clone(), row.clone());
-        self.push(Message { unchanged, ..self.message(Op::Create, to, row) });
+        self.push(Message { unchanged, moved_key: true, ..self.message(Op::Create, to, row) });
     }
 
     fn padded(&self, key: &Row) -> Row {
@@ -265,6 +267,7 @@ impl<'a> Source<'a> {
             op,
             starts_over: false,
             moves_key: false,
+            moved_key: false,
             key,
             row,
             unchanged: vec![],

@@ -40,7 +40,9 @@ impl KeyedTable {
     /// Puts the new files in the place of the old ones. On an error nothing is removed: the commit may still land, and is
     /// taken in then as one of somebody else.
     pub(super) async fn land_compaction(&mut self, compacted: Compacted) -> Result<Maintained, TableError> {
-        for _ in 0..ATTEMPTS {
+        // What became of a commit of our own must be known first.
+        let attempts = if self.pending.is_some() { 0 } else { ATTEMPTS };
+        for _ in 0..attempts {
             let Some((commit, own)) = self.plan_compaction(&compacted).await? else { break };
             let bytes_written = commit.entry.adds.iter().map(|add| add.size as u64).sum();
             let (removed, written) = (commit.entry.removes.len(), commit.entry.adds.len());

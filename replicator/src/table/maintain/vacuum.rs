@@ -33,6 +33,7 @@ pub(super) async fn run(
     for (_, file) in files.iter() {
         needed.extend(objects(&file.add));
     }
+    needed.extend(newer(context, version).await?);
     let listed = context.store.list(None);
     let unneeded = listed.try_filter_map(|found| {
         let goes = is_ours(&found.location) && is_before(&found, cutoff) && !needed.contains(found.location.as_ref());
@@ -43,6 +44,24 @@ pub(super) async fn run(
     let removed: Vec<_> =
         context.store.delete_stream(unneeded).try_collect().await.map_err(context.storage("vacuum"))?;
     Ok(removed.len())
+}
+
+/// Objects of commits that somebody made since `version` and that were not taken in yet: the table has them, or a version
+/// of the history does.
+async fn newer(context: &Context, version: u64) -> Result<HashSet<String>, TableError> {
+    let mut objects_of_newer = HashSet::new();
+    for version in version + 1.. {
+        let entry = context.log.read(version).await.map_err(context.storage("read the log of"))?;
+        let Some(entry) = entry else { break };
+        objects_of_newer.extend(entry.adds.iter().flat_map(objects));
+        let removed = entry.removes.into_iter().map(|remove| Add {
+            path: remove.path,
+            deletion_vector: remove.deletion_vector,
+            ..Add::default()
+        });
+        objects_of_newer.extend(removed.flat_map(|add| objects(&add).collect::<Vec<_>>()));
+    }
+    Ok(objects_of_newer)
 }
 
 /// Objects that a data file consists of.
