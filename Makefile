@@ -13,7 +13,7 @@ FORMAT ?= json
 # Runs of `make chaos`.
 SEEDS ?= 10000
 
-.PHONY: help demo local build test chaos test-services test-cluster check lint generate stack-up stack-down bench bench-operator deny tools clean
+.PHONY: help demo local build test chaos test-services test-cluster check lint generate stack-up stack-down bench bench-engine bench-operator deny tools clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ generate: build ## Writes the files made from the types: crds/yaml, the chart's 
 
 bench: build ## Measures the path from Kafka to Delta, beside delta-rs MERGE in the same run.
 	@$(BIN)/bench --peer
+
+bench-engine: build ## Measures the table engine alone, without services: commits on 1 M to 50 M rows, a day, maintenance, MERGE.
+	@$(BIN)/bench engine
 
 stack-up: build ## Starts Postgres, Kafka, Connect, a registry and S3 on this machine.
 	@$(BIN)/stack up

@@ -1,6 +1,9 @@
-//! Measures the path from Kafka to Delta: `bench` runs the real replicator, `bench parts` its stations one by one.
+//! Measures the path from Kafka to Delta: `bench` runs the real replicator, `bench parts` its stations one by one, `bench
+//! engine` the Delta table alone.
 
+mod columns;
 mod delta_log;
+mod engine;
 mod events;
 mod measure;
 mod parts;
@@ -40,6 +43,11 @@ struct Command {
 enum Part {
     /// Decoding, folding and committing, each alone in this process, on a local disk.
     Parts(parts::Options),
+    /// The table engine: what its commits, its memory and its maintenance cost. No services.
+    Engine(engine::Options),
+    /// One step of `engine memory`, in a process of its own.
+    #[command(hide = true)]
+    Step(engine::Step),
 }
 
 #[derive(Args)]
@@ -75,6 +83,8 @@ async fn main() -> anyhow::Result<()> {
     let Command { whole, part } = Command::parse();
     match part {
         Some(Part::Parts(options)) => parts::run(&options).await,
+        Some(Part::Engine(options)) => engine::run(&options).await,
+        Some(Part::Step(step)) => step.run().await,
         None => whole.run().await,
     }
 }
@@ -100,7 +110,7 @@ impl Whole {
             }
             drop(stack);
             eprintln!("delta-rs MERGE…");
-            report.peer = Some(peer::run(&oracle, workload).await?);
+            report.peer = Some(peer::run(&oracle, workload, peer::CHANGES).await?);
             eprintln!("the table alone…");
             let (messages, decoder) = parts::source(Format::Json, workload, None).await?;
             let rates = parts::measure(&messages, decoder, workload, peer::CHANGES).await?;

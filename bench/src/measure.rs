@@ -34,7 +34,8 @@ pub(crate) struct Run {
 }
 
 /// What a run showed. Rates are between the first and the last but one commit of their part, by the timestamps in the
-/// Delta log: the last one may have waited for more events until its interval was over.
+/// Delta log: the last one may have waited for more events until its interval was over. Of fewer than three commits all
+/// are counted, from the one before them on. `None`: there is nothing to divide.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
     /// Of the messages.
@@ -46,17 +47,17 @@ pub(crate) struct Measured {
     /// Events of the backlog of updates.
     pub(crate) updates: u64,
     /// Updates a second.
-    pub(crate) updates_per_s: f64,
+    pub(crate) updates_per_s: Option<f64>,
     /// CPU seconds of the replicator per million updates.
-    pub(crate) cpu_s_per_million: f64,
+    pub(crate) cpu_s_per_million: Option<f64>,
     /// Rows of the snapshot a second.
-    pub(crate) snapshot_rows_per_s: f64,
+    pub(crate) snapshot_rows_per_s: Option<f64>,
     /// The most memory of the whole run, in MiB.
     pub(crate) peak_mib: f64,
     /// Commits with updates.
     pub(crate) commits: usize,
     /// Updates in one commit, on average over all but the last one.
-    pub(crate) updates_per_commit: f64,
+    pub(crate) updates_per_commit: Option<f64>,
     /// From the start of the process to the last commit, in seconds; snapshot included.
     pub(crate) whole_s: f64,
 }
@@ -119,19 +120,19 @@ fn measured(run: Run, workload: Workload, commits: &[Commit], watched: &Watched)
     let split = commits.partition_point(|commit| commit.to <= workload.rows);
     let (snapshot, updates) = commits.split_at(split);
     let after_first = workload.rows + workload.updates - updates.first().map_or(0, |first| first.to);
-    let rate = Rate::of(updates);
+    let rate = Rate::of(snapshot.last(), updates);
     Measured {
         format: run.format.name(),
         storage: run.storage.name(),
         commit_size: run.commit_size,
         updates: workload.updates,
         updates_per_s: rate.per_second(),
-        cpu_s_per_million: (watched.last.cpu_s - watched.first.cpu_s) * 1e6 / after_first as f64,
+        cpu_s_per_million: ratio((watched.last.cpu_s - watched.first.cpu_s) * 1e6, after_first as f64),
         // The commit after the snapshot's last one is as busy as the others, and the snapshot's own may be few.
-        snapshot_rows_per_s: Rate::of(&commits[..commits.len().min(snapshot.len() + 2)]).per_second(),
+        snapshot_rows_per_s: Rate::of(None, &commits[..commits.len().min(snapshot.len() + 2)]).per_second(),
         peak_mib: watched.last.peak_bytes as f64 / f64::from(1 << 20),
         commits: updates.len(),
-        updates_per_commit: rate.events as f64 / rate.commits as f64,
+        updates_per_commit: ratio(rate.events as f64, rate.commits as f64),
         whole_s: watched.whole.as_secs_f64(),
     }
 }
@@ -144,21 +145,26 @@ struct Rate {
 }
 
 impl Rate {
-    fn of(commits: &[Commit]) -> Self {
-        match commits {
-            [first, between @ .., _] if !between.is_empty() => {
-                let last = between[between.len() - 1];
-                let (events, ms) = (last.to - first.to, last.timestamp_ms - first.timestamp_ms);
-                Self { commits: between.len(), events, ms }
-            }
-            _ => Self { commits: 0, events: 0, ms: 0 },
-        }
+    /// Of fewer than three commits nothing is left out, and the time begins with the commit `before` them.
+    fn of(before: Option<&Commit>, commits: &[Commit]) -> Self {
+        let few = || (before.or(commits.first()), commits.last(), before.map_or(1, |_| 0));
+        let (first, last, left_out) = match commits {
+            [first, _, .., last, _] => (Some(first), Some(last), 2),
+            [first, last, _] => (Some(first), Some(last), 2),
+            _ => few(),
+        };
+        let (Some(first), Some(last)) = (first, last) else { return Self { commits: 0, events: 0, ms: 0 } };
+        let commits = commits.len() - left_out;
+        Self { commits, events: last.to - first.to, ms: last.timestamp_ms - first.timestamp_ms }
     }
 
-    /// Not a number when there are fewer than three commits.
-    fn per_second(&self) -> f64 {
-        self.events as f64 * 1000.0 / self.ms as f64
+    fn per_second(&self) -> Option<f64> {
+        ratio(self.events as f64 * 1000.0, self.ms as f64)
     }
+}
+
+fn ratio(of: f64, to: f64) -> Option<f64> {
+    (to > 0.0).then(|| of / to)
 }
 
 #[cfg(test)]
@@ -169,9 +175,17 @@ mod tests {
     fn a_rate_leaves_out_the_first_commit_and_the_last() {
         let commit = |timestamp_ms, from, to| Commit { timestamp_ms, from, to };
         let commits = [commit(5000, 0, 100), commit(5500, 100, 300), commit(6000, 300, 400), commit(9000, 400, 410)];
-        let rate = Rate::of(&commits);
-        assert!((rate.per_second() - 300.0).abs() < 1e-9);
-        assert_eq!(rate.commits, 2);
-        assert!(Rate::of(&commits[..2]).per_second().is_nan());
+        let rate = Rate::of(None, &commits);
+        assert_eq!((rate.per_second(), rate.commits), (Some(300.0), 2));
+    }
+
+    #[test]
+    fn updates_that_all_land_in_one_commit_are_measured_from_the_last_of_the_snapshot() {
+        let commit = |timestamp_ms, from, to| Commit { timestamp_ms, from, to };
+        let (snapshot, updates) = (commit(5000, 0, 100), [commit(5500, 100, 300)]);
+        let rate = Rate::of(Some(&snapshot), &updates);
+        assert_eq!((rate.per_second(), rate.commits), (Some(400.0), 1));
+        assert_eq!(Rate::of(None, &updates).per_second(), None);
+        assert_eq!(Rate::of(None, &[]).per_second(), None);
     }
 }

@@ -153,7 +153,7 @@ impl Stations {
         let folder = tempfile::tempdir()?;
         let url = Url::parse(&format!("file://{}/orders", folder.path().display()))?;
         std::fs::create_dir(folder.path().join("orders"))?;
-        let spec = TableSpec { url, options: [].into(), topic: TOPIC.to_owned(), partition_by: Vec::new() };
+        let spec = TableSpec::new(url, TOPIC);
         let (budget, progress) = (Budget::new(usize::MAX), [(0, Progress::default())].into());
         Ok(Self { decoder, budget, spec, table: None, progress, spent: Spent::default(), _folder: folder })
     }
@@ -192,7 +192,8 @@ impl Stations {
                 Some(table) => table,
                 none => {
                     let table = KeyedTable::create(&self.spec, &batch.schema).await?;
-                    let fold = Fold::new(Arc::clone(table.columns().arrow()), table.columns().key().to_vec())?;
+                    let columns = table.columns();
+                    let fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec(), columns.key_encoder()?);
                     none.insert((table, fold))
                 }
             };

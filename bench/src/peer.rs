@@ -4,19 +4,18 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use anyhow::Context;
-use arrow_array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
 use serde::{Deserialize, Serialize};
 use tributary_e2e::oracle::{Oracle, TableLocation};
 use tributary_e2e::stack::python_environment;
 
+use crate::columns;
 use crate::verify;
 use crate::workload::{Order, Workload};
 
-/// Changes in one commit, on both sides of the comparison.
+/// Changes in one commit, on both sides of the comparison, unless it is said otherwise.
 pub(crate) const CHANGES: u64 = 50_000;
 /// Commits that are measured; each costs MERGE about the same.
 const COMMITS: u64 = 5;
@@ -49,25 +48,25 @@ pub(crate) struct PeerMeasured {
     pub(crate) peak_mib: f64,
 }
 
-/// Merges the first changes of the load, [`CHANGES`] a commit, and verifies the table.
-pub(crate) async fn run(oracle: &Oracle, workload: Workload) -> anyhow::Result<PeerMeasured> {
-    let workload = Workload { updates: workload.updates.min(COMMITS * CHANGES), ..workload };
+/// Merges the first updates of the load, `changes` a commit, and verifies the table.
+pub(crate) async fn run(oracle: &Oracle, workload: Workload, changes: u64) -> anyhow::Result<PeerMeasured> {
+    let workload = Workload { updates: workload.updates.min(COMMITS * changes), ..workload };
     let folder = tempfile::tempdir()?;
     let table = folder.path().join("table");
     let at = folder.path().to_owned();
-    let printed = tokio::task::spawn_blocking(move || merge(&at, workload)).await??;
+    let printed = tokio::task::spawn_blocking(move || merge(&at, workload, changes)).await??;
     verify::verify(oracle, &TableLocation::local(&table), workload).await?;
-    let changes = workload.updates as f64;
+    let updates = workload.updates as f64;
     Ok(PeerMeasured {
-        changes_per_commit: CHANGES,
-        changes_per_s: changes / printed.seconds.iter().sum::<f64>(),
+        changes_per_commit: changes,
+        changes_per_s: updates / printed.seconds.iter().sum::<f64>(),
         seconds: printed.seconds,
-        cpu_s_per_million: printed.cpu_seconds * 1e6 / changes,
+        cpu_s_per_million: printed.cpu_seconds * 1e6 / updates,
         peak_mib: printed.peak_bytes as f64 / f64::from(1 << 20),
     })
 }
 
-fn merge(folder: &Path, workload: Workload) -> anyhow::Result<Printed> {
+fn merge(folder: &Path, workload: Workload, changes: u64) -> anyhow::Result<Printed> {
     let python = python_environment("delta-rs", "delta-rs 1.6.6 for Python (about 100 MB)", REQUIREMENTS)?;
     let script = folder.join("delta_rs_merge.py");
     std::fs::write(&script, SCRIPT)?;
@@ -83,7 +82,7 @@ fn merge(folder: &Path, workload: Workload) -> anyhow::Result<Printed> {
         write(&folder.join(format!("rows-{}.parquet", part.start)), &orders)
     });
     call("create", rows.collect::<Result<_, _>>()?)?;
-    let changes = parts(workload.updates, CHANGES)
+    let changes = parts(workload.updates, changes)
         .map(|part| write(&folder.join(format!("changes-{}.parquet", part.start)), &last_of_each_key(workload, part)));
     let printed = call("merge", changes.collect::<Result<_, _>>()?)?;
     serde_json::from_slice(&printed).context("the script printed something else than its measurements")
@@ -101,31 +100,11 @@ fn last_of_each_key(workload: Workload, updates: std::ops::Range<u64>) -> Vec<Or
 }
 
 fn write(path: &Path, orders: &[Order]) -> anyhow::Result<PathBuf> {
-    let batch = batch(orders)?;
+    let batch = columns::batch(columns::uuids(orders), orders)?;
     let mut writer = ArrowWriter::try_new(File::create(path)?, batch.schema(), None)?;
     writer.write(&batch)?;
     writer.close()?;
     Ok(path.to_owned())
-}
-
-/// The rows in the types that the replicator gives them.
-fn batch(orders: &[Order]) -> anyhow::Result<RecordBatch> {
-    let ids = StringArray::from_iter_values(orders.iter().map(Order::id_text));
-    let users = Int64Array::from_iter_values(orders.iter().map(|order| order.user_id));
-    let totals = Decimal128Array::from_iter_values(orders.iter().map(|order| i128::from(order.total)));
-    let statuses = StringArray::from_iter_values(orders.iter().map(|order| order.status));
-    let placed = TimestampMicrosecondArray::from_iter_values(orders.iter().map(|order| order.placed_at_us));
-    let notes: StringArray = orders.iter().map(Order::note).collect();
-    let columns: [(&str, ArrayRef); 6] = [
-        ("id", Arc::new(ids)),
-        ("user_id", Arc::new(users)),
-        ("total", Arc::new(totals.with_precision_and_scale(12, 2)?)),
-        ("status", Arc::new(statuses)),
-        ("placed_at", Arc::new(placed.with_timezone("UTC"))),
-        ("note", Arc::new(notes)),
-    ];
-    let nullable = columns.map(|(name, column)| (name, column, true));
-    Ok(RecordBatch::try_from_iter_with_nullable(nullable)?)
 }
 
 #[cfg(test)]

@@ -78,9 +78,10 @@ impl Report {
             );
         }
         for run in &self.compared {
-            let (speed, cpu) = (run.updates_per_s / changes_per_s, cpu_s_per_million / run.cpu_s_per_million);
+            let speed = number(run.updates_per_s.map(|speed| speed / changes_per_s), 1);
+            let cpu = number(run.cpu_s_per_million.map(|cpu| cpu_s_per_million / cpu), 1);
             println!(
-                "{} from Kafka to Delta, decoded and all: {speed:.1} times MERGE, with 1/{cpu:.1} of its CPU.",
+                "{} from Kafka to Delta, decoded and all: {speed} times MERGE, with 1/{cpu} of its CPU.",
                 run.format
             );
         }
@@ -97,9 +98,18 @@ impl Report {
 
 fn line(name: &str, run: &Measured) {
     println!(
-        "{name:26} {:>11.0} {:>15.2} {:>9.0} {:>14.0} {:>15.0}",
-        run.updates_per_s, run.cpu_s_per_million, run.peak_mib, run.updates_per_commit, run.snapshot_rows_per_s
+        "{name:26} {:>11} {:>15} {:>9.0} {:>14} {:>15}",
+        number(run.updates_per_s, 0),
+        number(run.cpu_s_per_million, 2),
+        run.peak_mib,
+        number(run.updates_per_commit, 0),
+        number(run.snapshot_rows_per_s, 0)
     );
+}
+
+/// A dash for what could not be measured.
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 impl Machine {

@@ -45,16 +45,21 @@ impl Workload {
         Order { total: number as i64 + 1, status: STATUSES[number as usize % 4], update: Some(number), ..before }
     }
 
-    /// The table after everything, by key.
-    pub(crate) fn result(self) -> HashMap<u128, Order> {
+    /// The table after everything, in the order of the snapshot.
+    pub(crate) fn last_orders(self) -> impl Iterator<Item = Order> {
         let mut last: Vec<Option<u64>> = vec![None; self.rows as usize];
         for number in 0..self.updates {
             last[self.updated_row(number) as usize] = Some(number);
         }
-        let order = |(row, last): (usize, Option<u64>)| {
+        let order = move |(row, last): (usize, Option<u64>)| {
             last.map_or_else(|| Order::snapshot(row as u64), |number| self.update(number))
         };
-        last.into_iter().enumerate().map(order).map(|order| (order.id, order)).collect()
+        last.into_iter().enumerate().map(order)
+    }
+
+    /// The same by key.
+    pub(crate) fn result(self) -> HashMap<u128, Order> {
+        self.last_orders().map(|order| (order.id, order)).collect()
     }
 }
 
