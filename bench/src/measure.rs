@@ -149,8 +149,7 @@ impl Rate {
     fn of(before: Option<&Commit>, commits: &[Commit]) -> Self {
         let few = || (before.or(commits.first()), commits.last(), before.map_or(1, |_| 0));
         let (first, last, left_out) = match commits {
-            [first, _, .., last, _] => (Some(first), Some(last), 2),
-            [first, last, _] => (Some(first), Some(last), 2),
+            [first, _, .., last, _] | [first, last, _] => (Some(first), Some(last), 2),
             _ => few(),
         };
         let (Some(first), Some(last)) = (first, last) else { return Self { commits: 0, events: 0, ms: 0 } };

@@ -30,7 +30,7 @@ pub(super) async fn run(scale: u64) -> anyhow::Result<()> {
     }
     print(&small, &of_small);
     print(&large, &of_large);
-    let figures: [(&str, fn(&Cost) -> f64); 3] = [
+    let figures: [(&str, Of); 3] = [
         ("time of a commit of 10,000, large / small", milliseconds),
         ("bytes of it", |cost| cost.requests.bytes_written as f64),
         ("requests of it", |cost| cost.requests.all() as f64),
@@ -42,6 +42,9 @@ pub(super) async fn run(scale: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A number of a commit.
+type Of = fn(&Cost) -> f64;
+
 fn milliseconds(cost: &Cost) -> f64 {
     cost.time.as_secs_f64() * 1e3
 }
@@ -51,8 +54,8 @@ fn print(table: &Table, costs: &[Cost]) {
         |of: fn(&Stages) -> Duration| median(costs.iter().map(|cost| of(&cost.committed.stages).as_secs_f64() * 1e3));
     println!(
         "  {} rows in {} files: {:.1} ms (locate {:.1}, write {:.1}, put {:.1}), {:.0} bytes, {} requests",
-        table.table.rows(),
-        table.table.files(),
+        table.keyed.rows(),
+        table.keyed.files(),
         median(costs.iter().map(milliseconds)),
         stage(|stages| stages.locate),
         stage(|stages| stages.write),

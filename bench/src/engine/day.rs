@@ -34,7 +34,7 @@ pub(super) async fn run(scale: u64, commits: u64) -> anyhow::Result<()> {
         let cost = table.update(number * CHANGES..(number + 1) * CHANGES).await?;
         own_bytes += cost.committed.bytes_written;
         table.look_after().await?;
-        most_files = most_files.max(table.table.files());
+        most_files = most_files.max(table.keyed.files());
         if number % 10_000 == 9999 {
             eprintln!("  {} commits, {:.0} s", number + 1, started.elapsed().as_secs_f64());
         }
@@ -43,7 +43,7 @@ pub(super) async fn run(scale: u64, commits: u64) -> anyhow::Result<()> {
     let (took, requests) = (started.elapsed().as_secs_f64(), table.store.requests() - before);
     println!("  {commits} commits in {took:.0} s, {:.0} a second; {requests:?}", commits as f64 / took);
     println!("  bytes written by commits: {own_bytes}; {}", jobs(&table));
-    println!("  {:?}", table.table.stats());
+    println!("  {:?}", table.keyed.stats());
     objects(&data(folder.path()))?;
     let most = most_files as f64;
     Figure { name: "live data files, at most at any time", value: most, unit: "", at_most: Some(200.0) }.print();

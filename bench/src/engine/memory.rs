@@ -62,7 +62,7 @@ impl Step {
             What::Load => load(&mut table).await?,
             What::Work => work(&mut table).await?,
         }
-        let stats = table.table.stats();
+        let stats = table.keyed.stats();
         let shown = Shown {
             open_s,
             rows: stats.rows,

@@ -31,7 +31,7 @@ pub(super) async fn run(scale: u64) -> anyhow::Result<()> {
 
     let (before, now) = (table.store.requests(), Timestamp::now());
     for second in 0..60 {
-        anyhow::ensure!(table.table.maintenance(now + SignedDuration::from_secs(second)).is_none(), "something is due");
+        anyhow::ensure!(table.keyed.maintenance(now + SignedDuration::from_secs(second)).is_none(), "something is due");
     }
     let value = (table.store.requests() - before).all() as f64;
     Figure { name: "requests of an idle minute", value, unit: "", at_most: Some(0.0) }.print();

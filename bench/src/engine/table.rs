@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tributary_replicator::change::{ChangeBatch, Fold, PartitionProgress, Progress, Verdict};
+use tributary_replicator::change::{ChangeBatch, Fold, PartitionProgress, Verdict};
 use tributary_replicator::table::{Committed, Done, KeyedTable, Maintained, Maintenance, TableSpec};
 use url::Url;
 
@@ -30,7 +30,7 @@ pub(super) struct Cost {
 
 /// A table, its load, and its maintenance.
 pub(super) struct Table {
-    pub(super) table: KeyedTable,
+    pub(super) keyed: KeyedTable,
     pub(super) changes: Changes,
     pub(super) store: Counted,
     /// Everything that maintenance did.
@@ -87,7 +87,7 @@ impl Table {
         let fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec(), columns.key_encoder()?);
         let progress = table.progress().clone();
         changes.go_on_at(progress.get(&0).map_or(0, |progress| progress.next_offset));
-        Ok(Self { table, changes, store, maintained: Vec::new(), fold, progress, running: None })
+        Ok(Self { keyed: table, changes, store, maintained: Vec::new(), fold, progress, running: None })
     }
 
     /// Loads all rows and does what maintenance is due then.
@@ -114,14 +114,14 @@ impl Table {
 
     /// Folds and commits.
     pub(super) async fn commit(&mut self, batch: &ChangeBatch) -> anyhow::Result<Cost> {
-        let progress = self.progress.entry(0).or_insert_with(Progress::default);
+        let progress = self.progress.entry(0).or_default();
         self.fold.push(batch, |event| {
             progress.advance(event);
             Verdict::Apply
         })?;
         let folded = self.fold.take()?;
         let (before, started) = (self.store.requests(), Instant::now());
-        let committed = self.table.commit(&folded, &self.progress).await?;
+        let committed = self.keyed.commit(&folded, &self.progress).await?;
         Ok(Cost { time: started.elapsed(), requests: self.store.requests() - before, committed })
     }
 
@@ -129,10 +129,10 @@ impl Table {
     pub(super) async fn look_after(&mut self) -> anyhow::Result<()> {
         if let Some(running) = self.running.take_if(|running| running.is_finished()) {
             let done = running.await?;
-            self.maintained.push(self.table.finish(done, Timestamp::now()).await?);
+            self.maintained.push(self.keyed.finish(done, Timestamp::now()).await?);
         }
         if self.running.is_none()
-            && let Some(work) = self.table.maintenance(Timestamp::now())
+            && let Some(work) = self.keyed.maintenance(Timestamp::now())
         {
             let runtime = Handle::current();
             self.running = Some(tokio::task::spawn_blocking(move || runtime.block_on(work.run())));
@@ -150,7 +150,7 @@ impl Table {
         loop {
             if let Some(running) = self.running.take() {
                 let done = running.await?;
-                self.maintained.push(self.table.finish(done, Timestamp::now()).await?);
+                self.maintained.push(self.keyed.finish(done, Timestamp::now()).await?);
             }
             self.look_after().await?;
             if self.running.is_none() {

@@ -157,6 +157,7 @@ enum Server {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_api_server() {
     use Server::{Cel, Nobody, Schema};
     let avro = |url: &str| json!({"avro": {"registryUrl": url}});

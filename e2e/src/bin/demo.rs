@@ -16,6 +16,7 @@ use tributary_e2e::demo::{self, DemoOptions, EventFormat};
 /// compares both row by row, and stops everything.
 #[derive(Parser)]
 #[command(name = "demo", version)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
 struct Arguments {
     /// Orders that the shop starts with.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..))]

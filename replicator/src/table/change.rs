@@ -66,7 +66,7 @@ pub(super) struct Change {
     /// More of what the history says.
     pub details: Map<String, Value>,
     /// Rows come, go or change; `false` when they only move from file to file.
-    pub data_change: bool,
+    pub changes_data: bool,
     pub protocol: Option<Protocol>,
     pub metadata: Option<Metadata>,
     pub txns: Vec<Txn>,
@@ -93,9 +93,9 @@ impl Change {
         let known = self.known();
         let mut entry = Entry { version: base + 1, info: self.info(base), ..Entry::default() };
         entry.identify(&id);
-        let shrunk_remove = self.shrunk.iter().map(|(file, ..)| file.remove_action(self.data_change));
+        let shrunk_remove = self.shrunk.iter().map(|(file, ..)| file.remove_action(self.changes_data));
         entry.removes =
-            self.removed.iter().map(|file| file.remove_action(self.data_change)).chain(shrunk_remove).collect();
+            self.removed.iter().map(|file| file.remove_action(self.changes_data)).chain(shrunk_remove).collect();
         entry.adds = self.shrunk.iter().map(|(file, vector, _)| file.add_action(vector.clone())).collect();
         entry.adds.extend(self.added.iter().map(|file| self.added(file)));
         (entry.protocol, entry.metadata, entry.txns) = (self.protocol, self.metadata, self.txns);
@@ -109,7 +109,7 @@ impl Change {
             Some((_, vector, _)) => data_file::with_vector(&file.add, file.keys.rows(), vector.clone()),
             None => file.add.clone(),
         };
-        Add { data_change: self.data_change, ..add }
+        Add { data_change: self.changes_data, ..add }
     }
 
     fn info(&self, base: u64) -> Map<String, Value> {

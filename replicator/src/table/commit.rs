@@ -96,7 +96,7 @@ impl KeyedTable {
             None => Pending::new(progress),
         };
         self.refuse_step_back(progress)?;
-        let result = self.commit_pending(folded, &mut pending).await;
+        let result = Box::pin(self.commit_pending(folded, &mut pending)).await;
         match &result {
             Ok(_) => self.grown = None,
             // While its fate is not known, the log may name its files.
@@ -184,7 +184,7 @@ impl KeyedTable {
         let mut change = Change {
             operation: "MERGE",
             details: self.offsets(&pending.progress),
-            data_change: true,
+            changes_data: true,
             txns: progress::txns(&self.context.spec.topic, &pending.progress),
             added: pending.written.clone().unwrap_or_default(),
             removed: removal.emptied,

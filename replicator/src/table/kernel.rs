@@ -78,8 +78,10 @@ pub(super) fn checkpoint(engine: &dyn Engine, url: &str, version: Version) -> De
 fn is_no_table(error: &Error) -> bool {
     match error {
         Error::Backtraced { source, .. } => is_no_table(source),
-        Error::FileNotFound(_) | Error::MissingVersion | Error::InvalidTableLocation(_) => true,
-        Error::ObjectStore(object_store::Error::NotFound { .. }) => true,
+        Error::FileNotFound(_)
+        | Error::MissingVersion
+        | Error::InvalidTableLocation(_)
+        | Error::ObjectStore(object_store::Error::NotFound { .. }) => true,
         Error::Generic(text) => text.contains("No files in log segment"),
         _ => false,
     }

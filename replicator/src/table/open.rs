@@ -1,11 +1,15 @@
 //! Opens a table from its Delta log alone: files, deleted rows, keys, progress.
 
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+
 use super::columns::Columns;
 use super::context::Context;
 use super::create::{self, SOURCE_TOPIC};
 use super::data_file::DataFiles;
 use super::kernel::LogState;
-use super::log::{ENGINE, Entry, Landing, Metadata};
+use super::log::{ENGINE, Entry, FOLDER, Landing, Metadata};
 use super::state::{Known, State};
 use super::{KeyedTable, TableError, TableSpec, progress, protocol};
 use crate::change::{PartitionProgress, RowSchema};
@@ -96,9 +100,9 @@ fn new(entry: Entry, source: Columns) -> Result<State, TableError> {
     })
 }
 
-/// Its first version is there, and the storage does not list it yet.
+/// There is a log, and no version that can be read: the storage does not list all of it yet, or somebody removed some of it.
 fn unseen(context: &Context) -> TableError {
-    let source = "its first version is there and is not listed yet".into();
+    let source = "its log is there, but the storage lists no version of it that can be read".into();
     context.storage("open")(object_store::Error::Generic { store: "Delta log", source })
 }
 
@@ -107,7 +111,21 @@ async fn read(context: &Context) -> Result<Option<LogState>, TableError> {
         let state = LogState::read(context.engine.clone(), context.directory().as_str());
         state.map_err(TableError::log("open", &context.uri))
     });
-    read.await
+    match read.await? {
+        // What the kernel does not find may only be missing: a table is never made on top of another one's log.
+        None if has_log(context).await? => Err(unseen(context)),
+        state => Ok(state),
+    }
+}
+
+/// Whether there is any version of a log.
+async fn has_log(context: &Context) -> Result<bool, TableError> {
+    let mut listed = context.store.list(Some(&Path::from(FOLDER)));
+    match listed.try_next().await {
+        Ok(found) => Ok(found.is_some()),
+        Err(object_store::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(context.storage("open")(error)),
+    }
 }
 
 /// What one of the newest commits says of the progress: all of ours do, and most commits are ours.

@@ -16,8 +16,11 @@ const HARMLESS: [&str; 6] = [
     "checkpointProtection",
 ];
 
+/// Whether a table uses a feature.
+type IsUsed = fn(&Metadata) -> bool;
+
 /// Features that ask nothing as long as the table does not use them, and what shows that it does.
-const UNUSED: [(&str, fn(&Metadata) -> bool); 6] = [
+const UNUSED: [(&str, IsUsed); 6] = [
     ("appendOnly", |table| is_set(table, "delta.appendOnly", "true")),
     ("invariants", |table| table.schema_string.contains("delta.invariants")),
     ("checkConstraints", |table| table.configuration.keys().any(|key| key.starts_with("delta.constraints."))),

@@ -212,7 +212,9 @@ impl Process {
         match maintained {
             _ if self.store.is_dead() => Err(End::Killed),
             Ok(all) => {
-                all.iter().for_each(|done| tally.count(job_name(done.job)));
+                for done in &all {
+                    tally.count(job_name(done.job));
+                }
                 Ok(())
             }
             Err(error) if error.is_transient() => {

@@ -104,15 +104,15 @@ fn check_statistics(file: &File, count: usize, read: &Columns, deleted: &Roaring
         let live: Vec<&Value> = live.filter(|value| **value != Value::Null).collect();
         let (min, max) = (bound(&stats["minValues"][name]), bound(&stats["maxValues"][name]));
         for value in live {
-            ensure!(!beyond(value, &min, Ordering::Less), "{name}: {value:?} is below the minimum {min:?}");
-            ensure!(!beyond(value, &max, Ordering::Greater), "{name}: {value:?} is above the maximum {max:?}");
+            ensure!(!beyond(value, min.as_ref(), Ordering::Less), "{name}: {value:?} is below the minimum {min:?}");
+            ensure!(!beyond(value, max.as_ref(), Ordering::Greater), "{name}: {value:?} is above the maximum {max:?}");
         }
     }
     Ok(())
 }
 
-fn beyond(value: &Value, bound: &Option<Value>, side: Ordering) -> bool {
-    let comparable = bound.as_ref().filter(|bound| discriminant(*bound) == discriminant(value));
+fn beyond(value: &Value, bound: Option<&Value>, side: Ordering) -> bool {
+    let comparable = bound.filter(|bound| discriminant(*bound) == discriminant(value));
     comparable.is_some_and(|bound| value.cmp(bound) == side)
 }
 

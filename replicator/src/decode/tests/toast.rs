@@ -37,7 +37,9 @@ async fn placeholders_of_every_type_are_marked_and_the_row_holds_null() {
 #[tokio::test]
 async fn a_create_that_is_no_second_half_of_a_key_change_leaves_nothing_out() {
     let mut messages = json_messages("public.products");
-    messages.iter_mut().for_each(|message| message.moved_key = false);
+    for message in &mut messages {
+        message.moved_key = false;
+    }
     let decoded = Decoder::json().decode(&raw_batch(messages)).await.unwrap();
     let (batch, row) = at(&decoded, 15);
     assert_eq!(unchanged(batch, row), [""; 0]);

@@ -149,7 +149,7 @@ mod uri {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
         let path = String::deserialize(deserializer)?;
-        percent_decode_str(&path).decode_utf8().map(|path| path.into_owned()).map_err(D::Error::custom)
+        percent_decode_str(&path).decode_utf8().map(std::borrow::Cow::into_owned).map_err(D::Error::custom)
     }
 }
 

@@ -104,7 +104,9 @@ impl KeyedTable {
     }
 
     async fn discard(&self, files: Vec<&WrittenFile>) {
-        files.iter().for_each(|file| file.keys.remove());
+        for file in &files {
+            file.keys.remove();
+        }
         self.context.discard(files.iter().map(|file| file.add.path.clone()).collect()).await;
     }
 }

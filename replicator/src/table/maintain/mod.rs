@@ -174,7 +174,7 @@ impl KeyedTable {
     pub async fn finish(&mut self, done: Done, now: Timestamp) -> Result<Maintained, TableError> {
         let Done { job, outcome } = done;
         let finished = match outcome {
-            Ok(Outcome::Compacted(compacted)) => self.land_compaction(compacted).await,
+            Ok(Outcome::Compacted(compacted)) => Box::pin(self.land_compaction(compacted)).await,
             Ok(Outcome::Checkpointed { version, bytes }) => {
                 self.schedule.checkpointed(version, bytes);
                 Ok(Maintained { job, removed: 0, written: 1, bytes_written: bytes })

@@ -32,7 +32,7 @@ impl Maintenance {
         Self {
             target_file_bytes: maintenance.target_file_size.bytes(),
             history: maintenance.history.get(),
-            windows: maintenance.windows.iter().map(Window::of).collect(),
+            windows: maintenance.windows.iter().copied().map(Window::of).collect(),
         }
     }
 
@@ -51,7 +51,7 @@ impl Default for Maintenance {
 }
 
 impl Window {
-    fn of(window: &tributary_crds::Window) -> Self {
+    fn of(window: tributary_crds::Window) -> Self {
         Self { from: window.from.since_midnight(), to: window.to.since_midnight() }
     }
 
@@ -68,7 +68,7 @@ mod tests {
 
     fn during(windows: &[(&str, &str)]) -> Maintenance {
         let window = |(from, to): &(&str, &str)| {
-            Window::of(&tributary_crds::Window { from: from.parse().unwrap(), to: to.parse().unwrap() })
+            Window::of(tributary_crds::Window { from: from.parse().unwrap(), to: to.parse().unwrap() })
         };
         Maintenance { windows: windows.iter().map(window).collect(), ..Maintenance::default() }
     }
