@@ -127,9 +127,14 @@ impl Fold {
             }
             Op::Read { .. } | Op::Create | Op::Update => {
                 let moved = self.moved.take();
+                let own = self.outcomes.get(&key);
                 let source = match &moved {
+                    // Both halves come again: the row that the first one removed is the buffered row of this key since then.
+                    Some(old) if event.moved_key && old.row.is_none() && matches!(own, Some(Outcome::Row { .. })) => {
+                        (key, own)
+                    }
                     Some(old) if event.moved_key => (old.key, old.row.as_ref()),
-                    _ => (key, self.outcomes.get(&key)),
+                    _ => (key, own),
                 };
                 let unchanged = unchanged.map(|column| (column, origin(source, key, column))).collect();
                 self.outcomes.insert(key, Outcome::Row { at, unchanged });

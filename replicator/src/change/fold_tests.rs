@@ -168,6 +168,13 @@ fn a_first_half_that_comes_twice_keeps_the_buffered_row() {
 }
 
 #[test]
+fn a_key_change_that_comes_twice_keeps_the_buffered_row() {
+    let change = [(Op::Delete, 1, None), (Op::Create, 7, None)];
+    let lines = [&[(Op::Update, 1, Some("x"))], change.as_slice(), change.as_slice()].concat();
+    assert_eq!(texts(&fold(&lines), &[]), [(7, Some("x".into()))]);
+}
+
+#[test]
 fn a_truncate_forgets_what_came_before_it() {
     let folded = fold(&[(Op::Create, 1, Some("a")), (Op::Truncate, 0, None), (Op::Create, 2, Some("b"))]);
     assert!(folded.truncate);
