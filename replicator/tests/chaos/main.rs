@@ -28,7 +28,7 @@ use std::thread;
 use tally::Tally;
 
 /// About a minute on two cores.
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 600;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
