@@ -277,12 +277,7 @@ impl KeyedTable {
         if let Some(theirs) = theirs.filter(|_| !is_target) {
             self.refuse_second_writer(&theirs)?;
         } else if !is_target && entry.changes_data() {
-            return Err(TableError::ForeignChange {
-                uri: self.context.uri.to_string(),
-                version: entry.version,
-                before: entry.version.saturating_sub(1),
-                who: entry.who(),
-            });
+            return Err(self.context.foreign_change(&entry));
         }
         tracing::info!(table = %self.context.uri, version = entry.version, "adopted: {}", entry.who());
         self.adopt(entry, Known::default()).await?;

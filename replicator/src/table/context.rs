@@ -12,7 +12,7 @@ use url::Url;
 
 use super::columns::Columns;
 use super::index::{self, IndexDirectory, KeyRun};
-use super::log::{Add, DeletionVector, Log};
+use super::log::{Add, DeletionVector, Entry, Log};
 use super::parquet_file::ParquetFile;
 use super::{TableError, TableSpec, deletion_vector, kernel};
 use crate::change::{KeyEncoder, KeyHash};
@@ -54,6 +54,16 @@ impl Context {
 
     pub(super) fn storage(&self, doing: &'static str) -> impl FnOnce(object_store::Error) -> TableError + use<> {
         TableError::storage(doing, &self.uri)
+    }
+
+    /// Somebody else changed rows.
+    pub(super) fn foreign_change(&self, entry: &Entry) -> TableError {
+        TableError::ForeignChange {
+            uri: self.uri.to_string(),
+            version: entry.version,
+            before: entry.version.saturating_sub(1),
+            who: entry.who(),
+        }
     }
 
     /// Runs what blocks where that is allowed.

@@ -14,9 +14,6 @@ use super::state::{Known, State};
 use super::{KeyedTable, TableError, TableSpec, progress, protocol};
 use crate::change::{PartitionProgress, RowSchema};
 
-/// Versions of the log that are looked through, newest first, before the kernel is asked for the progress.
-const RECENT: u64 = 8;
-
 impl KeyedTable {
     /// Opens the table; `None` when there is none yet. A table that this replication did not make is an error.
     pub async fn open(spec: &TableSpec) -> Result<Option<Self>, TableError> {
@@ -128,13 +125,20 @@ async fn has_log(context: &Context) -> Result<bool, TableError> {
     }
 }
 
-/// What one of the newest commits says of the progress: all of ours do, and most commits are ours.
-async fn recent_progress(context: &Context, version: u64) -> Result<Option<PartitionProgress>, TableError> {
-    for version in (version.saturating_sub(RECENT - 1)..=version).rev() {
+/// What the last commit of ours says of the progress. Who changed rows since then, while nobody of us looked, made the
+/// table differ from its source: that is refused, unless it was undone.
+async fn recent_progress(context: &Context, newest: u64) -> Result<Option<PartitionProgress>, TableError> {
+    let mut next = Some(newest);
+    while let Some(version) = next {
         let Some(entry) = context.log.read(version).await.map_err(context.storage("open"))? else { break };
         if let Some(progress) = progress::of_txns(&context.spec.topic, &entry.txns) {
             return Ok(Some(progress));
         }
+        let restored = entry.restored_version().filter(|restored| *restored < version);
+        if restored.is_none() && entry.changes_data() {
+            return Err(context.foreign_change(&entry));
+        }
+        next = restored.or_else(|| version.checked_sub(1));
     }
     Ok(None)
 }

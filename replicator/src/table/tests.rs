@@ -272,6 +272,26 @@ async fn a_change_of_rows_by_somebody_else_stops_the_table_and_says_who_it_was()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_rows_by_somebody_else_while_nobody_looked_is_refused_at_the_start_until_it_is_undone() {
+    let mut fixture = Fixture::new();
+    let mut table = fixture.open().await;
+    fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
+    let (_, file) = table.state.files.iter().next().unwrap();
+    let mut entry = foreign(&table, "DELETE");
+    entry.removes.push(file.remove_action(true));
+    put(&table, entry).await;
+    let error = KeyedTable::open(&fixture.spec).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("changed rows: DELETE by Apache-Spark/4.1"), "{error}");
+
+    let mut entry = foreign(&table, "RESTORE");
+    entry.version += 1;
+    entry.info.insert("operationParameters".to_owned(), serde_json::json!({"version": table.version().to_string()}));
+    entry.adds.push(file.add.clone());
+    put(&table, entry).await;
+    assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "a")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_feature_that_somebody_switched_on_stops_the_table_by_its_name() {
     let mut fixture = Fixture::new();
     let mut table = fixture.open().await;

@@ -80,6 +80,13 @@ impl Entry {
         self.adds.iter().any(|add| add.data_change) || self.removes.iter().any(|remove| remove.data_change)
     }
 
+    /// The version whose rows a RESTORE brought back.
+    pub(in crate::table) fn restored_version(&self) -> Option<u64> {
+        let is_restore = self.info.get("operation").and_then(Value::as_str) == Some("RESTORE");
+        let version = self.info.get("operationParameters").filter(|_| is_restore)?.get("version")?;
+        version.as_u64().or_else(|| version.as_str()?.parse().ok())
+    }
+
     /// Operation and engine (and user, where it says so) of the commit, for people: `DELETE by Apache-Spark/4.1`.
     pub(in crate::table) fn who(&self) -> String {
         let text = |name: &str| self.info.get(name).and_then(Value::as_str);
