@@ -39,7 +39,7 @@ pub(super) async fn run(scale: u64, commits: u64) -> anyhow::Result<()> {
             eprintln!("  {} commits, {:.0} s", number + 1, started.elapsed().as_secs_f64());
         }
     }
-    table.settle().await?;
+    table.finish_maintenance().await?;
     let (took, requests) = (started.elapsed().as_secs_f64(), table.store.requests() - before);
     println!("  {commits} commits in {took:.0} s, {:.0} a second; {requests:?}", commits as f64 / took);
     println!("  bytes written by commits: {own_bytes}; {}", jobs(&table));

@@ -46,6 +46,6 @@ async fn measure(workload: Workload, commits: Option<usize>) -> anyhow::Result<V
         }
         times.push(cost.time.as_secs_f64());
     }
-    table.settle().await?;
+    table.finish_maintenance().await?;
     Ok(times)
 }

@@ -86,7 +86,7 @@ async fn load(table: &mut Table) -> anyhow::Result<()> {
         table.commit(&batch).await?;
         table.look_after().await?;
     }
-    table.settle().await
+    table.finish_maintenance().await
 }
 
 async fn work(table: &mut Table) -> anyhow::Result<()> {
@@ -94,7 +94,7 @@ async fn work(table: &mut Table) -> anyhow::Result<()> {
         table.update(number * CHANGES..(number + 1) * CHANGES).await?;
         table.look_after().await?;
     }
-    table.settle().await
+    table.finish_maintenance().await
 }
 
 pub(super) async fn run(scale: u64) -> anyhow::Result<()> {

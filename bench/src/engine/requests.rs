@@ -23,7 +23,7 @@ pub(super) async fn run(scale: u64) -> anyhow::Result<()> {
         table.update(number * CHANGES..(number + 1) * CHANGES).await?;
         table.look_after().await?;
     }
-    table.settle().await?;
+    table.finish_maintenance().await?;
     let requests = table.store.requests() - before;
     println!("  {COMMITS} commits and {} pieces of maintenance: {requests:?}", table.maintained.len());
     let value = requests.all() as f64 / COMMITS as f64;

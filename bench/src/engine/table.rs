@@ -93,7 +93,7 @@ impl Table {
     /// Loads all rows and does what maintenance is due then.
     pub(super) async fn load(&mut self) -> anyhow::Result<()> {
         self.load_by(LOADED).await?;
-        self.settle().await
+        self.finish_maintenance().await
     }
 
     /// Loads all rows, `rows` a commit, without maintenance.
@@ -146,7 +146,7 @@ impl Table {
     }
 
     /// Waits until nothing is due.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn finish_maintenance(&mut self) -> anyhow::Result<()> {
         loop {
             if let Some(running) = self.running.take() {
                 let done = running.await?;
