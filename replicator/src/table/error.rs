@@ -153,19 +153,6 @@ pub enum TableError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// Two rows of the table have the same key.
-    #[error(
-        "the Delta table at {uri} holds two rows with one key (in {first} and {second}): something else wrote to it. \
-             Move it away to have it made anew from a snapshot"
-    )]
-    DuplicateKey {
-        /// Address of the table.
-        uri: String,
-        /// A data file that has the row.
-        first: String,
-        /// Another one, or the same.
-        second: String,
-    },
     /// An update left a TOAST value out, and the table has no row to take it from.
     #[error(
         "an event leaves column {column} out because it did not change, and the table has no row to take the value \
@@ -215,8 +202,7 @@ impl TableError {
             Self::Unsupported { .. }
             | Self::ForeignChange { .. }
             | Self::NotOurs { .. }
-            | Self::SecondWriter { .. }
-            | Self::DuplicateKey { .. } => ErrorKind::Foreign,
+            | Self::SecondWriter { .. } => ErrorKind::Foreign,
             Self::NoKey
             | Self::ColumnType { .. }
             | Self::KeyChanged { .. }
