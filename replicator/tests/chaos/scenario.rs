@@ -192,11 +192,6 @@ impl Scenario<'_> {
             End::Stopped(TableError::SecondWriter { .. }) if self.rivals || store.saw_stale() => {
                 self.tally.count("stops: second writer");
             }
-            End::Stopped(error) if error.kind() == ErrorKind::Denied && store.saw_denied() => {
-                // What it had on its way may still land.
-                self.rivals = true;
-                self.tally.count("stops: access denied");
-            }
             End::Stopped(error) if error.kind() == ErrorKind::Damaged && store.saw_stale() => {
                 self.tally.count("stops: an object was listed that is gone");
             }
@@ -243,7 +238,6 @@ impl Scenario<'_> {
                 Err(End::Stopped(error @ (TableError::ForeignChange { .. } | TableError::Unsupported { .. }))) => {
                     break Some(error.to_string());
                 }
-                // A new process takes the table as it finds it.
                 Err(end) => {
                     self.judge(&process.store, end)?;
                     break None;
@@ -258,8 +252,23 @@ impl Scenario<'_> {
             self.backing.settle();
             ensure!(log::latest(self.backing) == Some(version), "a commit on top of what the engine cannot take in");
         }
+        self.refuses_to_start(names).await?;
         self.checker.check_to(version - 1)?;
         self.checker.check_history(self.readable_from)
+    }
+
+    /// A process that starts now must not take the table as it finds it.
+    async fn refuses_to_start(&mut self, names: &[&str]) -> Result<()> {
+        self.backing.settle();
+        (self.rates, self.killed) = (Rates::default(), 0);
+        let store = self.store();
+        let said = match Process::start(self.shape, store).await {
+            Err(End::Stopped(error)) => error.to_string(),
+            Err(end) => bail!("a new process ends otherwise: {end:?}"),
+            Ok(_) => bail!("a new process goes on after it"),
+        };
+        ensure!(names.iter().all(|name| said.contains(name)), "a new process does not say who or what: {said}");
+        Ok(())
     }
 
     /// Two replicators write the same table, each between any two requests of the other.

@@ -69,7 +69,6 @@ struct Inner {
     plan: Mutex<Plan>,
     dead: AtomicBool,
     saw_stale: AtomicBool,
-    saw_denied: AtomicBool,
 }
 
 struct Plan {
@@ -89,7 +88,7 @@ impl FaultStore {
         let faults = rng.between(5, 60);
         let plan = Mutex::new(Plan { rng, rates, faults, operations: 0, kill_at, ambush: None });
         let no = || AtomicBool::new(false);
-        Self(Arc::new(Inner { backing, tally, plan, dead: no(), saw_stale: no(), saw_denied: no() }))
+        Self(Arc::new(Inner { backing, tally, plan, dead: no(), saw_stale: no() }))
     }
 
     /// The process was killed: nothing that it still does has any effect.
@@ -100,11 +99,6 @@ impl FaultStore {
     /// A listing did not tell the truth.
     pub(crate) fn saw_stale(&self) -> bool {
         self.0.saw_stale.load(Ordering::Relaxed)
-    }
-
-    /// A request was refused.
-    pub(crate) fn saw_denied(&self) -> bool {
-        self.0.saw_denied.load(Ordering::Relaxed)
     }
 
     /// Has this happen just before the next commit of this process is put.
@@ -151,7 +145,6 @@ impl FaultStore {
         }
         if plan.rng.chance(denied) {
             count("faults: denied");
-            self.0.saw_denied.store(true, Ordering::Relaxed);
             let source = "403 Forbidden".into();
             return Err(Error::PermissionDenied { path: String::new(), source });
         }
