@@ -31,7 +31,8 @@ fn expressions(value: &Value, into: &mut Vec<String>) {
 
 fn all_exist(expressions: &[String]) {
     let operator = read("operator/src/metrics.rs");
-    let replicator = read("replicator/src/report/metrics.rs");
+    let replicator: String =
+        ["metrics", "process", "stats"].map(|module| read(&format!("replicator/src/report/{module}.rs"))).concat();
     for expression in expressions {
         for metric in metrics(expression) {
             let exists = match metric.strip_prefix("tributary_operator_") {
