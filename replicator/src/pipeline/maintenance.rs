@@ -76,7 +76,7 @@ impl Maintenance {
             done.map_err(|_| TableError::Internal("maintenance panicked, at the place that the log says".into()))?;
         let job = done.job();
         match table.finish(done, Timestamp::now()).await {
-            Ok(maintained) => report.maintained(&maintained),
+            Ok(maintained) => report.maintained(&maintained, table.version()),
             Err(error) if ends_table(&error) => return Err(error),
             Err(error) => report.maintenance_failed(job, Policy::TryAgain, &describe(&error)),
         }

@@ -116,9 +116,10 @@ impl TableHandle {
         info!(table = self.entry().knowledge.name(), "{what}");
     }
 
-    /// The table was looked after.
-    pub fn maintained(&self, done: &Maintained) {
-        let entry = self.entry();
+    /// The table was looked after, and has this version now.
+    pub fn maintained(&self, done: &Maintained, version: u64) {
+        let mut entry = self.entry();
+        entry.knowledge.maintained(version);
         let Maintained { job, removed, written, bytes_written } = *done;
         self.metrics().maintained(entry.knowledge.name(), job.name(), "done");
         info!(table = entry.knowledge.name(), removed, written, bytes = bytes_written, "{}", job.name());

@@ -104,6 +104,11 @@ impl Knowledge {
         self.state.rows = Some(rows);
     }
 
+    /// Rows may be in other files now; they are the same.
+    pub(super) fn maintained(&mut self, version: u64) {
+        self.state.delta_version = Some(version);
+    }
+
     pub(super) fn stands(&mut self, phase: Phase, message: &str) {
         self.state.phase = phase;
         self.state.message = Some(message.into());

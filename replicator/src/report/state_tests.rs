@@ -53,6 +53,9 @@ fn a_new_table_waits_then_snapshots_then_streams() {
     let state = table.state(at(61));
     assert_eq!((state.phase, state.snapshot_percent), (Phase::Snapshotting, Some(40)));
     assert_eq!((state.rows, state.delta_version, state.commits), (Some(40), Some(3), 1));
+    table.maintained(4);
+    let state = table.state(at(61));
+    assert_eq!((state.rows, state.delta_version, state.commits), (Some(40), Some(4), 1));
     assert_eq!((state.last_commit, state.lag_seconds), (Some(at(60)), Some(11.0)));
 
     table.committed(&CommitReport { snapshot_completed: true, ..commit(&progress(200, None), 62) }, at(63));
