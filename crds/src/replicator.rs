@@ -23,7 +23,8 @@ pub struct Replicator {
     #[serde(default = "commit_interval")]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+(ms|s|m|h))+$') && duration(self) >= duration('100ms') && duration(self) <= duration('1h')").message("a commit interval is between 100ms and 1h, such as 500ms, 5s or 1m"))]
     pub commit_interval: Duration,
-    /// Commits a table earlier, as soon as this many bytes of its messages are buffered. Default: half of `memory`.
+    /// Commits a table earlier, as soon as this many bytes of its messages are buffered. Default: a third of
+    /// `memory`, so that the next ones can be read while a commit works on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('1Mi')) >= 0").message("a commit size is at least 1Mi, such as 64Mi"))]
     pub commit_size: Option<Quantity>,

@@ -32,6 +32,7 @@ pub struct Fold {
     truncated: bool,
     moved: Option<Moved>,
     counts: OpCounts,
+    stored_values: usize,
 }
 
 impl Fold {
@@ -46,6 +47,7 @@ impl Fold {
             truncated: false,
             moved: None,
             counts: OpCounts::default(),
+            stored_values: 0,
         }
     }
 
@@ -62,6 +64,11 @@ impl Fold {
     /// Keys that have an outcome.
     pub fn keys(&self) -> usize {
         self.outcomes.len()
+    }
+
+    /// Values that have to be read from stored rows, at most: later events may have made some of them needless.
+    pub fn stored_values(&self) -> usize {
+        self.stored_values
     }
 
     /// The keys whose stored rows have values that no event has: one of each pair must have a row.
@@ -136,7 +143,9 @@ impl Fold {
                     Some(old) if event.moved_key => (old.key, old.row.as_ref()),
                     _ => (key, own),
                 };
-                let unchanged = unchanged.map(|column| (column, origin(source, key, column))).collect();
+                let unchanged: Vec<_> = unchanged.map(|column| (column, origin(source, key, column))).collect();
+                self.stored_values +=
+                    unchanged.iter().filter(|(_, origin)| matches!(origin, Origin::Stored { .. })).count();
                 self.outcomes.insert(key, Outcome::Row { at, unchanged });
                 // Only rows of an incremental snapshot come between the halves: another thread reads them.
                 self.moved = moved.filter(|old| matches!(event.op, Op::Read { .. }) && old.key != key);
@@ -154,6 +163,7 @@ impl Fold {
     /// Takes what was folded and starts again. The first half of a key change whose second half did not come yet stays here,
     /// and is not counted: the row that it removes is committed as it was before, and so the second half finds its values.
     pub fn take(&mut self) -> Result<Folded, ArrowError> {
+        self.stored_values = 0;
         let mut counts = std::mem::take(&mut self.counts);
         let chunks = std::mem::take(&mut self.chunks);
         let mut outcomes = std::mem::take(&mut self.outcomes);

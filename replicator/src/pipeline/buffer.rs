@@ -7,19 +7,22 @@ use tokio::time::Instant;
 
 use super::times::Times;
 use crate::change::{ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProgress, Progress, SnapshotId, Verdict};
-use crate::consume::Held;
+use crate::consume::{Held, Share};
 use crate::table::{Columns, KeyedTable, TableError};
 
-/// Memory that the outcome of one key takes beside its row: in the map, and when the rows are sorted.
-const OUTCOME_BYTES: usize = 112;
+/// Memory that the outcome of one key takes beside its row: in the map, when the rows are sorted, and when they are looked
+/// up in the key index.
+const OUTCOME_BYTES: usize = 256;
 
 /// Events that were decoded and not yet committed.
 pub(super) struct Buffer {
     fold: Option<Fold>,
     held: Vec<Held>,
     bytes: usize,
-    /// Keys that `held` counts.
-    keys: usize,
+    /// Bytes of outcomes and of values to be read that `held` counts.
+    outcome_bytes: usize,
+    /// Bytes of a value that is to be read from a stored row, about.
+    stored_value_bytes: usize,
     progress: PartitionProgress,
     /// What the Delta log says.
     committed: PartitionProgress,
@@ -62,7 +65,15 @@ pub(super) struct Pending {
     pub progress: PartitionProgress,
     pub times: Times,
     /// Given back when the commit is done.
-    _held: Vec<Held>,
+    held: Vec<Held>,
+}
+
+impl Pending {
+    /// Counts what the commit needs beside the events: their rows once more, in order, and as a file.
+    pub(super) fn work_within(&mut self, share: &Share) {
+        let bytes = self.held.iter().map(Held::bytes).sum();
+        self.held.push(share.hold(bytes));
+    }
 }
 
 impl Buffer {
@@ -72,7 +83,8 @@ impl Buffer {
             fold: None,
             held: Vec::new(),
             bytes: 0,
-            keys: 0,
+            outcome_bytes: 0,
+            stored_value_bytes: 0,
             committed: progress.clone(),
             progress,
             half: None,
@@ -89,6 +101,11 @@ impl Buffer {
     /// The partitions that are read; those that nothing was applied from yet start at `next`.
     pub(super) fn assigned(&mut self, partition: i32, next: i64) {
         self.progress.entry(partition).or_insert(Progress { next_offset: next, ..Progress::default() });
+    }
+
+    /// A value that is to be read from a stored row has about so many bytes.
+    pub(super) fn expect_stored_values_of(&mut self, bytes: usize) {
+        self.stored_value_bytes = bytes;
     }
 
     /// Folds events in; those that were applied before are left out. After an error the progress is that of the last event
@@ -156,9 +173,11 @@ impl Buffer {
     }
 
     fn hold(&mut self, mut held: Held) {
-        let keys = self.fold.as_ref().map_or(0, Fold::keys);
-        held.resize(held.bytes() + keys.saturating_sub(self.keys) * OUTCOME_BYTES);
-        self.keys = keys;
+        let outcomes = self.fold.as_ref().map_or(0, |fold| {
+            fold.keys() * OUTCOME_BYTES + fold.stored_values().saturating_mul(self.stored_value_bytes)
+        });
+        held.resize(held.bytes() + outcomes.saturating_sub(self.outcome_bytes));
+        self.outcome_bytes = outcomes;
         self.bytes += held.bytes();
         self.held.push(held);
     }
@@ -222,8 +241,8 @@ impl Buffer {
             self.times.note(&half.event);
             times = std::mem::take(&mut half.times);
         }
-        (self.bytes, self.keys, self.since, self.ahead) = (0, 0, None, None);
-        Ok(Pending { folded, progress, times, _held: std::mem::take(&mut self.held) })
+        (self.bytes, self.outcome_bytes, self.since, self.ahead) = (0, 0, None, None);
+        Ok(Pending { folded, progress, times, held: std::mem::take(&mut self.held) })
     }
 
     /// The log says `progress` now.

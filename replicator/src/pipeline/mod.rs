@@ -2,6 +2,7 @@
 
 mod backoff;
 mod buffer;
+mod commit;
 mod decoding;
 mod due;
 mod maintenance;
@@ -12,6 +13,7 @@ mod writer;
 mod tests;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -23,10 +25,13 @@ use crate::change::{PartitionProgress, Progress};
 use crate::consume::{ConsumeError, Consumer, Resume};
 use crate::decode::{DecodeError, Decoder, RegistryError};
 use crate::report::TableHandle;
-use crate::table::{KeyedTable, TableError, TableSpec};
+use crate::table::{KeyedTable, Opening, TableError, TableSpec};
 
 /// Bytes of one commit, whatever its limits say: Arrow's text columns end at 2 GiB.
 const LARGEST_COMMIT: usize = 1 << 30;
+
+/// How often it is told how far the opening of a table is.
+const OPENING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// When buffered events are committed: whichever comes first.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +71,6 @@ pub struct Pipeline {
     pub spec: TableSpec,
     /// Reads the topic.
     pub consumer: Consumer,
-    /// Understands its messages.
-    pub decoder: Decoder,
     /// When to commit.
     pub limits: CommitLimits,
     /// Where to say how it goes.
@@ -77,10 +80,15 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Replicates until told to stop, or until the table cannot go on.
-    pub async fn run(self) -> Result<(), PipelineError> {
-        let Self { spec, consumer, decoder, limits, report, stop } = self;
-        let Some(opened) = retry(&report, &stop, || KeyedTable::open(&spec)).await? else { return Ok(()) };
+    /// Replicates until told to stop, or until the table cannot go on. `decoder` understands the messages of the topic.
+    pub async fn run(mut self, decoder: Decoder) -> Result<(), PipelineError> {
+        let Self { spec, consumer, limits, report, stop } = &mut self;
+        limits.bytes = limits.bytes.min(LARGEST_COMMIT);
+        let opened = tokio::select! {
+            opened = retry(report, stop, || KeyedTable::open(spec)) => opened?,
+            never = tell_opening(report, &spec.opening) => match never {},
+        };
+        let Some(opened) = opened else { return Ok(()) };
         let progress = progress(opened.as_ref());
         let subscription = consumer.subscribe(&spec.topic, resume(&progress));
         let (share, steps) = (subscription.share, decoding::start(subscription.deliveries, decoder, report.clone()));
@@ -88,8 +96,17 @@ impl Pipeline {
         if let Some(table) = &opened {
             report.opened(table.version(), table.rows(), &progress);
         }
-        let limits = CommitLimits { bytes: limits.bytes.min(LARGEST_COMMIT), ..limits };
-        Writer::new(spec, consumer, limits, report, stop, share, opened, progress).run(steps).await
+        Writer::new(self, share, opened).run(steps).await
+    }
+}
+
+/// Says now and then how far the opening is, while that takes long.
+async fn tell_opening(report: &TableHandle, opening: &Opening) -> Infallible {
+    loop {
+        tokio::time::sleep(OPENING_INTERVAL).await;
+        if let Some((known, files)) = opening.progress() {
+            report.waiting(&format!("reading keys for the key index: {known} of {files} data files are done"));
+        }
     }
 }
 

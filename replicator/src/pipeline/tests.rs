@@ -57,9 +57,8 @@ impl Station {
         let (report, writer_share, writer_stop) = (board.table("t", "t"), share.clone(), stop.clone());
         let writer = tokio::spawn(async move {
             let table = KeyedTable::open(&spec).await?;
-            let progress = progress(table.as_ref());
-            let writer = Writer::new(spec, consumer, limits, report, writer_stop, writer_share, table, progress);
-            writer.run(received).await
+            let pipeline = Pipeline { spec, consumer, limits, report, stop: writer_stop };
+            Writer::new(pipeline, writer_share, table).run(received).await
         });
         Self { directory, _kafka: kafka, share, board, stop, steps, writer, offset: 0 }
     }
@@ -244,6 +243,32 @@ async fn a_change_whose_value_is_nowhere_waits_for_the_delete_of_its_row() {
     let (directory, result) = station.end().await;
     result.unwrap();
     assert_eq!(table(&directory).await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_are_yet_to_be_read_from_the_table_count_as_if_they_were_large() {
+    let mut station = Station::new(NEVER);
+    let rows = [(Op::Create, 1, Some("a")), (Op::Create, 2, Some("b")), (Op::Create, 3, Some("c"))];
+    station.send(vec![station.batch("first", &rows)], false);
+    station.until_folded("first").await;
+    let (directory, result) = station.end().await;
+    result.unwrap();
+    let limits = CommitLimits { bytes: 2 << 20, ..NEVER };
+    let mut station = Station::on(directory, limits);
+    station.offset = 3;
+    station.send(vec![station.batch("one", &[(Op::Update, 1, None)])], false);
+    station.until_folded("one").await;
+    let held = station.share.used();
+    assert!(held > 1 << 20, "{held}");
+    station.send(vec![station.batch("two", &[(Op::Update, 2, None)])], false);
+    station.until(|board| board.tables(Timestamp::now())[0].commits == 1).await;
+    assert_eq!(station.share.used(), 0, "and are given back");
+    station.send(vec![station.batch("three", &[(Op::Update, 1, None), (Op::Update, 3, None)])], false);
+    station.until_folded("three").await;
+    assert!(station.share.used() < 2 << 20, "after some were read it is known how large they are");
+    let (directory, result) = station.end().await;
+    result.unwrap();
+    assert_eq!(table(&directory).await.1.next_offset, 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

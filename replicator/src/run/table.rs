@@ -76,14 +76,14 @@ impl Shared {
         let pipeline = Pipeline {
             spec: settings.table_spec(table),
             consumer: self.consumer.clone(),
-            decoder: decoder(&settings.format)?,
             limits: CommitLimits { interval: settings.commit_interval, bytes: settings.commit_size },
             report,
             stop,
         };
+        let decoder = decoder(&settings.format)?;
         Ok(Box::pin(async move {
             tokio::select! {
-                ended = pipeline.run() => ended,
+                ended = pipeline.run(decoder) => ended,
                 never = lag => match never {},
             }
         }))

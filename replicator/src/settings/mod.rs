@@ -125,7 +125,7 @@ impl Settings {
         let kafka = spec.kafka.external.as_ref().ok_or(SettingsError::NoBrokers)?;
         let storage = Storage::of(&spec.destination, secrets)?;
         let memory = memory(resource);
-        let commit_size = spec.replicator.commit_size.as_ref().map_or(memory / 2, |size| bytes(size.bytes()));
+        let commit_size = spec.replicator.commit_size.as_ref().map_or(memory / 3, |size| bytes(size.bytes()));
         Ok(Self {
             prefix: topic::prefix(resource),
             tables: tables(resource, &storage, shard)?,

@@ -88,7 +88,7 @@ fn a_document_with_everything_becomes_settings() {
     assert_eq!(settings.heartbeat_topic, "__debezium-heartbeat.sales.shop");
     assert_eq!(settings.kafka.group_id, "tributary.sales.shop");
     assert_eq!(settings.commit_interval.as_millis(), 500);
-    assert_eq!((settings.memory, settings.commit_size), (64 << 20, 32 << 20));
+    assert_eq!((settings.memory, settings.commit_size), (64 << 20, (64 << 20) / 3));
     assert_eq!(settings.http.port(), 9090);
     assert_eq!((settings.maintenance.target_file_bytes, settings.maintenance.history.as_secs()), (64 << 20, 172_800));
     assert_eq!(settings.maintenance.windows.len(), 1);

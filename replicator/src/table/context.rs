@@ -100,18 +100,42 @@ impl Context {
 
     /// Where the runs of keys of these columns are kept.
     pub(super) fn index(&self, columns: &Columns) -> Result<IndexDirectory, TableError> {
-        Ok(IndexDirectory::open(self.spec.index_dir.as_deref(), &self.uri, &columns.key_kind())?)
+        Ok(IndexDirectory::open(&self.spec, &columns.key_kind())?)
     }
 
     /// The keys of a data file: the stored run, or one that is made from the file's key columns.
     pub(super) async fn keys(&self, columns: &Columns, add: &Add, rows: u64) -> Result<KeyRun, TableError> {
+        let keys = match self.index(columns)?.load(&add.path, rows)? {
+            Some(keys) => keys,
+            None => self.rebuild_keys(columns, add, rows).await?,
+        };
+        self.spec.opening.one_more();
+        Ok(keys)
+    }
+
+    async fn rebuild_keys(&self, columns: &Columns, add: &Add, rows: u64) -> Result<KeyRun, TableError> {
         let index = self.index(columns)?;
-        if let Some(run) = index.load(&add.path, rows)? {
-            return Ok(run);
-        }
         let file = StoredFile { context: self, add, rows, columns };
         let encoder = columns.key_encoder()?;
-        index::rebuild(&index, &file, |batch| Ok(hashes(&encoder, batch)?)).await
+        let keys = index::rebuild(&index, &file, |batch| Ok(hashes(&encoder, batch)?)).await?;
+        self.refuse_tie(columns, add, &keys).await?;
+        Ok(keys)
+    }
+
+    /// A file of which two rows have one hash is not written on: one of them would stay when its key changes. Hashes are
+    /// wide, so it is the same key twice; the keys themselves say so.
+    pub(super) async fn refuse_tie(&self, columns: &Columns, add: &Add, keys: &KeyRun) -> Result<(), TableError> {
+        let Some((first, second)) = keys.tie() else { return Ok(()) };
+        let rows = self.parquet_file(add).rows_at(Arc::new(columns.key_schema()), &[first, second]).await;
+        let rows = rows.map_err(TableError::data_file(&self.uri, &add.path))?;
+        let encoded = columns.key_encoder()?.rows(rows.columns())?;
+        let what = if encoded.row(0) == encoded.row(1) { "the same key" } else { "keys with the same hash" };
+        keys.remove();
+        Err(TableError::Damaged {
+            uri: self.uri.to_string(),
+            path: add.path.clone(),
+            problem: format!("its rows {first} and {second} have {what}"),
+        })
     }
 
     /// Removes objects that nothing refers to. One that stays is removed by the next vacuum.

@@ -31,6 +31,9 @@ pub(super) struct DataFile {
     pub rows: u64,
     /// Positions of deleted rows.
     pub deleted: RoaringTreemap,
+    /// Bytes of all deletion vectors that this process knows to have been written for it: each stands for all its
+    /// deleted rows, so they grow with every commit that deletes some.
+    pub vector_bytes: u64,
     /// Which row has which key.
     pub keys: Arc<KeyRun>,
 }

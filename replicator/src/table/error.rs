@@ -197,8 +197,10 @@ impl TableError {
             Self::Storage { source, .. } => storage_kind(source),
             Self::Log { source, .. } => kernel_kind(source),
             Self::DataFile { source, .. } => parquet_kind(source),
-            Self::Index(_) => ErrorKind::Unavailable,
-            Self::MissingFile { .. } | Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::Index(IndexError::Io { .. }) => ErrorKind::Unavailable,
+            Self::Index(IndexError::Damaged { .. }) | Self::MissingFile { .. } | Self::Damaged { .. } => {
+                ErrorKind::Damaged
+            }
             Self::Unsupported { .. }
             | Self::ForeignChange { .. }
             | Self::NotOurs { .. }

@@ -17,10 +17,12 @@ mod kernel;
 mod log;
 mod maintain;
 mod open;
+mod opening;
 mod parquet_file;
 mod partition;
 mod progress;
 mod protocol;
+mod recent;
 mod rewrite;
 mod spec;
 mod state;
@@ -33,8 +35,11 @@ pub use commit::{Committed, Stages};
 pub use error::{ErrorKind, TableError};
 pub use index::IndexError;
 pub use maintain::{Done, Job, Maintained, Maintenance, TableStats, Window, Work};
+pub use opening::Opening;
 pub use spec::TableSpec;
 pub use tributary_crds::Writes;
+
+use std::sync::atomic::AtomicUsize;
 
 use crate::change::{KeyHash, PartitionProgress, RowSchema};
 use commit::Pending;
@@ -51,12 +56,14 @@ pub struct KeyedTable {
     grown: Option<Columns>,
     pending: Option<Pending>,
     schedule: Schedule,
+    stored_value_bytes: AtomicUsize,
 }
 
 impl KeyedTable {
     fn of(context: Context, state: State) -> Self {
         let schedule = Schedule::new(state.version);
-        Self { context, state, grown: None, pending: None, schedule }
+        let stored_value_bytes = AtomicUsize::new(stored_values::UNKNOWN_BYTES);
+        Self { context, state, grown: None, pending: None, schedule, stored_value_bytes }
     }
 
     /// How far each partition was applied, as the Delta log has it.

@@ -38,6 +38,7 @@ impl KeyedTable {
             files: DataFiles::default(),
             progress,
         };
+        spec.opening.begin(entry.adds.len());
         let adoption = state.resolve(&context, entry, Known::default()).await?;
         state.apply(&context, adoption);
         let index = context.index(&state.columns)?;

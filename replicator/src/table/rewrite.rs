@@ -210,6 +210,7 @@ impl<'a> Output<'a> {
         let index = self.context.index(self.columns)?;
         let (path, keys) = (add.path.clone(), keys);
         let keys = self.context.blocking(move |_| Ok(index.write(&path, keys.into_iter())?)).await?;
+        self.context.refuse_tie(self.columns, &add, &keys).await?;
         self.done.push(Rewritten { file: WrittenFile { add, keys: Arc::new(keys) }, origins });
         Ok(())
     }

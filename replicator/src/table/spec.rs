@@ -8,7 +8,8 @@ use object_store::ObjectStore;
 use tributary_crds::Writes;
 use url::Url;
 
-use super::{Maintenance, TableError};
+use super::recent::RecentStore;
+use super::{Maintenance, Opening, TableError};
 use crate::storage::Place;
 
 /// Which table is written, and how it is reached.
@@ -32,6 +33,10 @@ pub struct TableSpec {
     pub maintenance: Maintenance,
     /// Directory of the key index; without one it is kept in memory.
     pub index_dir: Option<PathBuf>,
+    /// Files of fewer rows have their keys in memory all the same: they are gone soon, and read again in no time.
+    pub index_memory_rows: u64,
+    /// How far the table is opened.
+    pub opening: Opening,
 }
 
 impl TableSpec {
@@ -47,6 +52,8 @@ impl TableSpec {
             writes: Writes::default(),
             maintenance: Maintenance::default(),
             index_dir: None,
+            index_memory_rows: 8192,
+            opening: Opening::default(),
         }
     }
 
@@ -54,11 +61,13 @@ impl TableSpec {
         self.url.to_string()
     }
 
+    /// The table's folder, through a memory of what was put last.
     pub(super) fn place(&self) -> Result<Place, TableError> {
-        let place = match &self.store {
-            Some(store) => Place::within(Arc::clone(store), &self.url),
-            None => Place::open(&self.url, &self.options),
+        let root = match &self.store {
+            Some(store) => Ok(Arc::clone(store)),
+            None => Place::open(&self.url, &self.options).map(|place| place.root),
         };
+        let place = root.and_then(|root| Place::within(Arc::new(RecentStore::new(root)), &self.url));
         place.map_err(TableError::storage("open", &self.uri()))
     }
 }

@@ -97,7 +97,13 @@ impl State {
             (None, Some(before)) => Arc::clone(&before.keys),
             (None, None) => Arc::new(context.keys(columns, add, rows(context, add).await?).await?),
         };
-        Ok(DataFile { add: Add { tags: None, ..add.clone() }, rows: keys.rows(), deleted, keys })
+        let vector = add
+            .deletion_vector
+            .as_ref()
+            .filter(|vector| before.is_none_or(|before| before.add.deletion_vector.as_ref() != Some(vector)));
+        let vector_bytes = before.map_or(0, |before| before.vector_bytes)
+            + vector.map_or(0, |vector| u64::try_from(vector.size_in_bytes).unwrap_or(0));
+        Ok(DataFile { add: Add { tags: None, ..add.clone() }, rows: keys.rows(), deleted, vector_bytes, keys })
     }
 
     /// Becomes the version that `adoption` describes.

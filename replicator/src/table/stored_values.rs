@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
@@ -11,6 +12,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::data_file::{FileId, RowLocation};
 use super::{KeyedTable, TableError};
 use crate::change::{Folded, KeyHash, StoredValue};
+
+/// What a value is taken for before one was read: large, so that the first commit that reads some reads few.
+pub(super) const UNKNOWN_BYTES: usize = 1 << 20;
+
+/// What a value is taken for at least: its place is to be kept too.
+const SMALLEST_BYTES: usize = 256;
 
 /// Files that are read at the same time.
 const CONCURRENT_FILES: usize = 8;
@@ -40,10 +47,23 @@ impl KeyedTable {
         let fields: Vec<Arc<Field>> =
             by_column.keys().map(|&column| Arc::clone(&self.columns().arrow().fields()[column])).collect();
         let read = self.read_rows(Arc::new(Schema::new(fields)), by_column.values().flatten()).await?;
+        let bytes: usize = read.values().map(|rows| rows.batch.get_array_memory_size()).sum();
+        self.learn(bytes / values.len());
         let column_of = |(at, (column, locations)): (usize, (&usize, &Vec<RowLocation>))| {
             Ok((*column, pick(&read, at, locations)?))
         };
         by_column.iter().enumerate().map(column_of).collect()
+    }
+
+    /// Bytes that a value of an unchanged column takes when it is read, about.
+    pub fn stored_value_bytes(&self) -> usize {
+        self.stored_value_bytes.load(Relaxed)
+    }
+
+    /// Values were read that had so many bytes: what is expected falls slowly and rises at once.
+    fn learn(&self, bytes: usize) {
+        let expected = bytes.max(self.stored_value_bytes() / 2).max(SMALLEST_BYTES);
+        self.stored_value_bytes.store(expected, Relaxed);
     }
 
     fn unknown(&self, value: &StoredValue) -> TableError {

@@ -24,6 +24,8 @@ use super::stats::stats_columns;
 use super::{partition, stats};
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
+/// Memory that a row group takes at most while it is written.
+const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// The rows of one partition, on their way into a file.
 pub(super) struct Partition {
@@ -63,7 +65,8 @@ impl FileWriter {
     }
 
     pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).await
+        self.writer.write(rows).await?;
+        if self.writer.memory_size() >= ROW_GROUP_BYTES { self.writer.flush().await } else { Ok(()) }
     }
 
     /// Bytes that the file has so far, nearly.

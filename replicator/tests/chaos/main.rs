@@ -6,6 +6,7 @@ mod backing;
 mod batches;
 mod checkpoint;
 mod foreign;
+mod index;
 mod log;
 mod process;
 mod properties;

@@ -1,5 +1,6 @@
 //! One replicator: opens the table, reads the topic, folds and commits, and looks after the table, as the pipeline does.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(crate) enum End {
     Wrong(anyhow::Error),
 }
 
-fn spec(shape: &Shape, store: &FaultStore) -> TableSpec {
+fn spec(shape: &Shape, store: &FaultStore, index: Option<&Path>) -> TableSpec {
     let url = Url::parse("memory:///").unwrap();
     TableSpec {
         store: Some(Arc::new(store.clone())),
@@ -58,6 +59,8 @@ fn spec(shape: &Shape, store: &FaultStore) -> TableSpec {
         cluster_by: shape.cluster_by.clone(),
         writes: shape.writes,
         maintenance: Maintenance { target_file_bytes: shape.target_file_bytes, history: HISTORY, windows: Vec::new() },
+        index_dir: index.map(Path::to_owned),
+        index_memory_rows: 0,
         ..TableSpec::new(url, TOPIC)
     }
 }
@@ -81,8 +84,8 @@ macro_rules! persist {
 }
 
 impl Process {
-    pub(crate) async fn start(shape: &Shape, store: FaultStore) -> Result<Self, End> {
-        let spec = spec(shape, &store);
+    pub(crate) async fn start(shape: &Shape, store: FaultStore, index: Option<&Path>) -> Result<Self, End> {
+        let spec = spec(shape, &store, index);
         let table = persist!(store, KeyedTable::open(&spec))?;
         let mut progress = table.as_ref().map(|table| table.progress().clone()).unwrap_or_default();
         progress.entry(0).or_default();

@@ -56,7 +56,7 @@ fn topic(shape: &Shape, steps: &[Step]) -> Vec<Message> {
 async fn replicate(shape: &Shape, topic: &[Message], sizes: &[usize]) -> Arc<Backing> {
     let backing = Arc::<Backing>::default();
     let store = FaultStore::new(Arc::clone(&backing), Tally::default(), Rng::new(7), Rates::default(), None);
-    let mut process = Process::start(shape, store.clone()).await.unwrap();
+    let mut process = Process::start(shape, store.clone(), None).await.unwrap();
     for (at, size) in sizes.iter().cycle().enumerate() {
         if process.next() == topic.len() && process.may_commit() {
             break;
@@ -66,7 +66,7 @@ async fn replicate(shape: &Shape, topic: &[Message], sizes: &[usize]) -> Arc<Bac
             process.commit(&mut Rng::new(7), &Tally::default(), Timestamp::now()).await.unwrap();
         }
         if at % 3 == 2 {
-            process = Process::start(shape, store.clone()).await.unwrap();
+            process = Process::start(shape, store.clone(), None).await.unwrap();
         }
     }
     backing

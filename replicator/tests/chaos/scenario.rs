@@ -9,6 +9,7 @@ use tributary_replicator::table::{ErrorKind, Job, TableError};
 
 use crate::backing::Backing;
 use crate::foreign::{self, Act};
+use crate::index::IndexDisk;
 use crate::log;
 use crate::process::{End, HISTORY, Process};
 use crate::rng::Rng;
@@ -41,6 +42,7 @@ pub(crate) async fn run(seed: u64, tally: &Tally) -> Result<()> {
         batch: *rng.pick(&[3, 12, 50]),
         cared: *rng.pick(&[0, 300, 700]),
         rivals: false,
+        index: IndexDisk::random(&mut rng),
         mark: Timestamp::now(),
         readable_from: 0,
         last_own: None,
@@ -79,6 +81,7 @@ struct Scenario<'a> {
     cared: usize,
     /// There is somebody who excuses a `SecondWriter`: another process, or what a dead one still had on its way.
     rivals: bool,
+    index: IndexDisk,
     /// The beginning of the history: what was written before may go, unless it was the table at that time.
     mark: Timestamp,
     /// The version that was the table then.
@@ -170,7 +173,8 @@ impl Scenario<'_> {
     async fn start(&mut self) -> Result<Process> {
         for _ in 0..50 {
             let store = self.store();
-            match Process::start(self.shape, store.clone()).await {
+            self.index.suffer(&mut self.rng, &self.tally);
+            match Process::start(self.shape, store.clone(), self.index.path()).await {
                 Ok(process) => return Ok(process),
                 Err(end) => self.judge(&store, end)?,
             }
@@ -194,6 +198,9 @@ impl Scenario<'_> {
             }
             End::Stopped(error) if error.kind() == ErrorKind::Damaged && store.saw_stale() => {
                 self.tally.count("stops: an object was listed that is gone");
+            }
+            End::Stopped(TableError::Index(_)) if self.index.is_damaged() => {
+                self.tally.count("stops: damaged index");
             }
             End::Wrong(error) => return Err(error),
             End::Stopped(error) => return Err(error).context("the engine stopped"),
@@ -262,7 +269,7 @@ impl Scenario<'_> {
         self.backing.settle();
         (self.rates, self.killed) = (Rates::default(), 0);
         let store = self.store();
-        let said = match Process::start(self.shape, store).await {
+        let said = match Process::start(self.shape, store, self.index.path()).await {
             Err(End::Stopped(error)) => error.to_string(),
             Err(end) => bail!("a new process ends otherwise: {end:?}"),
             Ok(_) => bail!("a new process goes on after it"),
@@ -319,7 +326,7 @@ impl Scenario<'_> {
 
 /// A replicator by itself, until it has read some of the topic or ends.
 async fn write(shape: Shape, topic: Vec<Message>, batch: usize, store: FaultStore, mut rng: Rng) -> Result<(), End> {
-    let mut process = Process::start(&shape, store).await?;
+    let mut process = Process::start(&shape, store, None).await?;
     let tally = Tally::default();
     for _ in 0..rng.between(1, 20) {
         process.read(&shape, &topic, rng.between(1, batch)).await?;

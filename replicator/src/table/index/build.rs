@@ -15,13 +15,18 @@ pub(super) struct Builder {
     sink: Sink,
     /// First entry of each bucket that was written.
     fan_out: Vec<u32>,
+    checksums: Vec<u32>,
     filters: Vec<Filter>,
     written: u32,
+    tie: Option<(u32, u32)>,
 }
 
 /// What a finished run has in memory beside its entries.
 pub(super) struct Parts {
     pub(super) fan_out: Vec<u32>,
+    pub(super) checksums: Vec<u32>,
+    /// Two rows, in order, that have the same hash.
+    pub(super) tie: Option<(u32, u32)>,
     pub(super) filters: Vec<Filter>,
     pub(super) sink: Sink,
 }
@@ -29,7 +34,15 @@ pub(super) struct Parts {
 impl Builder {
     pub(super) fn new(layout: Layout, mut sink: Sink) -> Result<Self, IndexError> {
         sink.write(&[0; format::HEAD])?;
-        Ok(Self { layout, sink, fan_out: Vec::with_capacity(layout.buckets() + 1), filters: Vec::new(), written: 0 })
+        Ok(Self {
+            layout,
+            sink,
+            fan_out: Vec::with_capacity(layout.buckets() + 1),
+            checksums: Vec::with_capacity(layout.buckets()),
+            filters: Vec::new(),
+            written: 0,
+            tie: None,
+        })
     }
 
     /// Writes all entries of the next `segments` segments; `entries` are those and no others.
@@ -53,12 +66,16 @@ impl Builder {
         let mut next = 0;
         for bucket in segment * per_segment..(segment + 1) * per_segment {
             self.fan_out.push(self.written + next as u32);
+            let first = bytes.len();
             while entries.get(next).is_some_and(|(hash, _)| layout.bucket(*hash) == bucket) {
                 let (hash, row) = entries[next];
                 format::put_entry(&mut bytes, layout, hash, row);
                 next += 1;
             }
+            self.checksums.push(format::checksum(&bytes[first..]));
         }
+        let tie = entries.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        self.tie = self.tie.or(tie.map(|pair| (pair[0].1, pair[1].1)));
         self.written += entries.len() as u32;
         self.filters.push(Filter::of(entries.iter().map(|(hash, _)| format::filter_key(*hash)).collect()));
         self.sink.write(&bytes)
@@ -67,9 +84,9 @@ impl Builder {
     /// Writes what stands after the entries, and the head.
     pub(super) fn finish(mut self) -> Result<Parts, IndexError> {
         self.fan_out.push(self.written);
-        let mut tail = Vec::with_capacity(self.layout.fan_out_len());
-        for first in &self.fan_out {
-            tail.put_u32_le(*first);
+        let mut tail = Vec::with_capacity(self.layout.buckets_len());
+        for number in self.fan_out.iter().chain(&self.checksums) {
+            tail.put_u32_le(*number);
         }
         for filter in &self.filters {
             filter.put(&mut tail);
@@ -78,6 +95,7 @@ impl Builder {
         checksum.update(&tail);
         self.sink.write(&tail)?;
         self.sink.finish(&self.layout.head(tail.len() as u64, checksum.digest()))?;
-        Ok(Parts { fan_out: self.fan_out, filters: self.filters, sink: self.sink })
+        let Self { sink, fan_out, checksums, filters, tie, .. } = self;
+        Ok(Parts { fan_out, checksums, tie, filters, sink })
     }
 }

@@ -1,7 +1,7 @@
 //! The directory of a table's key runs. It can be lost: every run is made again from the key columns of its data file.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -12,32 +12,32 @@ use super::format::Layout;
 use super::run::KeyRun;
 use super::sink::{Sink, Source};
 use crate::change::KeyHash;
-
-/// Runs of fewer rows stay in memory: they are gone soon, and made again in no time.
-const SMALL: u64 = 8192;
+use crate::table::TableSpec;
 
 /// Where the key runs of one table are kept.
 #[derive(Clone, Debug)]
 pub(in crate::table) struct IndexDirectory {
     /// `None`: in memory.
     path: Option<PathBuf>,
+    /// Runs of fewer rows are in memory.
+    memory_rows: u64,
     /// Stands for the key columns and the seed of their hashes: runs of others are not ours.
     kind: Arc<str>,
 }
 
 impl IndexDirectory {
-    /// The directory of the table at `uri`, whose keys are those that `kind` describes; made when it is not there. Without
-    /// a `root`, runs are kept in memory.
-    pub(in crate::table) fn open(root: Option<&Path>, uri: &str, kind: &str) -> Result<Self, IndexError> {
-        let path = root.map(|root| root.join(format!("{:032x}", xxh3_128(uri.as_bytes()))));
+    /// The directory of the table of `spec`, whose keys are those that `kind` describes; made when it is not there.
+    pub(in crate::table) fn open(spec: &TableSpec, kind: &str) -> Result<Self, IndexError> {
+        let uri = spec.uri();
+        let path = spec.index_dir.as_deref().map(|root| root.join(format!("{:032x}", xxh3_128(uri.as_bytes()))));
         if let Some(path) = &path {
             std::fs::create_dir_all(path).map_err(IndexError::io("create", path))?;
         }
-        Ok(Self { path, kind: kind.into() })
+        Ok(Self { path, memory_rows: spec.index_memory_rows, kind: kind.into() })
     }
 
     fn file(&self, data_file: &str, rows: u64) -> Option<PathBuf> {
-        let directory = self.path.as_ref().filter(|_| rows >= SMALL)?;
+        let directory = self.path.as_ref().filter(|_| rows >= self.memory_rows)?;
         let name = xxh3_128(format!("{data_file}\0{}", self.kind).as_bytes());
         Some(directory.join(format!("{name:032x}.keys")))
     }

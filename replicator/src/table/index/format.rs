@@ -4,11 +4,14 @@
 //! of the rest, [`FINGERPRINT`] bytes are. So hashes are told apart by 80 bits and one more for each doubling of the rows.
 //!
 //! ```text
-//! head (32 bytes) | entries: fingerprint, row | fan-out: first entry of each bucket | one filter for each segment
+//! head (32 bytes) | entries: fingerprint, row | fan-out: first entry of each bucket | checksum of the entries of each bucket
+//! | one filter for each segment
 //! ```
+//! The checksum in the head covers what stands after the entries.
 //! A segment is a power of two of buckets: it bounds the memory that building takes, whatever the size of the file.
 
 use bytes::{Buf, BufMut};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::change::KeyHash;
 
@@ -22,7 +25,7 @@ pub(super) const HEAD: usize = 32;
 const BUCKET_ROWS: u64 = 48;
 /// Rows for which a segment is made.
 const SEGMENT_ROWS: u64 = 1 << 20;
-const MAGIC: u64 = u64::from_be_bytes(*b"TRIBKEY1");
+const MAGIC: u64 = u64::from_be_bytes(*b"TRIBKEY2");
 
 /// How hashes are spread: follows from the number of rows alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +71,9 @@ impl Layout {
         (HEAD as u64).saturating_add(self.rows.saturating_mul(ENTRY as u64))
     }
 
-    /// Bytes of the fan-out.
-    pub(super) fn fan_out_len(self) -> usize {
-        (self.buckets() + 1) * size_of::<u32>()
+    /// Bytes of the fan-out and the checksums.
+    pub(super) fn buckets_len(self) -> usize {
+        (2 * self.buckets() + 1) * size_of::<u32>()
     }
 
     /// The head of a run whose part after the entries has `tail` bytes with this checksum.
@@ -101,6 +104,11 @@ fn top(hash: KeyHash, bits: u32) -> usize {
 /// What a filter knows of a hash: other bits than those that choose its segment.
 pub(super) fn filter_key(hash: KeyHash) -> u64 {
     hash.bits() as u64
+}
+
+/// Checksum of the entries of a bucket.
+pub(super) fn checksum(entries: &[u8]) -> u32 {
+    xxh3_64(entries) as u32
 }
 
 /// Appends an entry.

@@ -22,20 +22,36 @@ pub(super) use run::KeyRun;
 
 /// A file of the key index cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot {doing} {} of the key index: make room on that volume (replicator.index.storage, or the disk of --index-dir), or \
-     empty it: the index is made again from the Delta tables",
-    path.display()
-)]
-pub struct IndexError {
-    doing: &'static str,
-    path: PathBuf,
-    source: io::Error,
+pub enum IndexError {
+    /// The disk refuses.
+    #[error(
+        "cannot {doing} {} of the key index: make room on that volume (replicator.index.storage, or the disk of \
+             --index-dir), or empty it: the index is made again from the Delta tables",
+        path.display()
+    )]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk returned something else than was written.
+    #[error(
+        "{} of the key index is damaged and was removed; it is made again from the Delta table. If that comes again, \
+             look at the disk of the index volume (replicator.index, or --index-dir)",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl IndexError {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self { doing, path, source }
+        move |source| Self::Io { doing, path, source }
     }
 }

@@ -3,14 +3,17 @@
 
 use arrow_array::RecordBatch;
 use futures::{StreamExt, pin_mut};
+use tokio::sync::Semaphore;
 
 use super::{IndexDirectory, IndexError, KeyRun};
 use crate::change::KeyHash;
 use crate::table::TableError;
 use crate::table::context::StoredFile;
 
-/// Bytes of hashes that are held at a time.
-const HELD: usize = 64 << 20;
+/// KiB of hashes that one run holds at a time, at most.
+const HELD_KIB: usize = 64 << 10;
+/// KiB that all runs of all tables hold together.
+static ROOM: Semaphore = Semaphore::const_new(2 * HELD_KIB);
 
 /// The run of `file`, read through `file`'s key columns and `hashes`.
 pub(in crate::table) async fn rebuild(
@@ -20,7 +23,9 @@ pub(in crate::table) async fn rebuild(
 ) -> Result<KeyRun, TableError> {
     let (layout, mut builder) = directory.builder(file.path(), file.rows)?;
     let per_segment = file.rows as usize / layout.segments() * size_of::<(KeyHash, u32)>();
-    let at_once = (HELD / per_segment.max(1)).clamp(1, layout.segments());
+    let at_once = ((HELD_KIB << 10) / per_segment.max(1)).clamp(1, layout.segments());
+    let held = (at_once * per_segment).div_ceil(1 << 10).clamp(1, HELD_KIB);
+    let _room = ROOM.acquire_many(held as u32).await;
     let mut first = 0;
     while first < layout.segments() {
         let segments = at_once.min(layout.segments() - first);

@@ -17,8 +17,10 @@ const AHEAD: usize = 2048;
 pub(in crate::table) struct KeyRun {
     layout: Layout,
     fan_out: Vec<u32>,
+    checksums: Vec<u32>,
     filters: Vec<Filter>,
     source: Source,
+    tie: Option<(u32, u32)>,
 }
 
 impl KeyRun {
@@ -31,7 +33,8 @@ impl KeyRun {
     }
 
     pub(super) fn of_parts(layout: Layout, parts: Parts) -> Self {
-        Self { layout, fan_out: parts.fan_out, filters: parts.filters, source: parts.sink.into_source() }
+        let Parts { fan_out, checksums, tie, filters, sink } = parts;
+        Self { layout, fan_out, checksums, filters, source: sink.into_source(), tie }
     }
 
     /// A run that was stored; `None` when it is damaged.
@@ -45,13 +48,14 @@ impl KeyRun {
             return Ok(None);
         }
         let tail = source.read(layout.fan_out_at(), tail as usize)?;
-        if xxh3_64(&tail) != checksum || tail.len() < layout.fan_out_len() {
+        if xxh3_64(&tail) != checksum || tail.len() < layout.buckets_len() {
             return Ok(None);
         }
-        let (mut fan_out, mut filters) = tail.split_at(layout.fan_out_len());
-        let fan_out = (0..=layout.buckets()).map(|_| fan_out.get_u32_le()).collect();
+        let (mut numbers, mut filters) = tail.split_at(layout.buckets_len());
+        let fan_out = (0..=layout.buckets()).map(|_| numbers.get_u32_le()).collect();
+        let checksums = (0..layout.buckets()).map(|_| numbers.get_u32_le()).collect();
         let filters = (0..layout.segments()).map(|_| Filter::take(&mut filters)).collect::<Option<_>>();
-        Ok(filters.map(|filters| Self { layout, fan_out, filters, source }))
+        Ok(filters.map(|filters| Self { layout, fan_out, checksums, filters, source, tie: None }))
     }
 
     /// For each key (ascending) that the data file may hold, calls `found` with its number and each row that has it.
@@ -72,11 +76,20 @@ impl KeyRun {
                 let bytes = self.source.read((HEAD + from * ENTRY) as u64, (until - from) * ENTRY)?;
                 window = Window { first: from, bytes };
             }
-            for row in format::rows_of(window.entries(from, to), self.layout.fingerprint(*hash)) {
+            let entries = window.entries(from, to);
+            if format::checksum(entries) != self.checksums[bucket] {
+                return Err(self.source.refuse());
+            }
+            for row in format::rows_of(entries, self.layout.fingerprint(*hash)) {
                 found(*number, row);
             }
         }
         Ok(())
+    }
+
+    /// Two rows, in order, that have the same hash; not known of a run that was stored.
+    pub(in crate::table) fn tie(&self) -> Option<(u32, u32)> {
+        self.tie
     }
 
     /// Rows of the data file, deleted ones too.
@@ -87,13 +100,13 @@ impl KeyRun {
     /// Bytes on disk, or in memory where there is no disk.
     pub(in crate::table) fn stored_bytes(&self) -> u64 {
         let filters: usize = self.filters.iter().map(Filter::bytes).sum();
-        self.layout.fan_out_at() + (self.layout.fan_out_len() + filters) as u64
+        self.layout.fan_out_at() + (self.layout.buckets_len() + filters) as u64
     }
 
     /// Bytes in memory.
     pub(in crate::table) fn memory_bytes(&self) -> usize {
         let filters: usize = self.filters.iter().map(Filter::bytes).sum();
-        self.source.memory() + self.layout.fan_out_len() + filters
+        self.source.memory() + self.layout.buckets_len() + filters
     }
 
     /// The data file is in the table no more.

@@ -88,6 +88,16 @@ impl Source {
         }
     }
 
+    /// The error of a run that does not hold what was written. It is removed, so that the next start makes it again.
+    pub(super) fn refuse(&self) -> IndexError {
+        self.remove();
+        let path = match self {
+            Self::Memory(_) => PathBuf::from("a run in memory"),
+            Self::File { path, .. } => path.clone(),
+        };
+        IndexError::Damaged { path }
+    }
+
     /// Bytes that are held in memory.
     pub(super) fn memory(&self) -> usize {
         match self {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::IndexError;
 use super::build::Builder;
-use super::format::Layout;
+use super::format::{self, Layout};
 use super::run::KeyRun;
 use super::sink::{Sink, Source};
 use crate::change::KeyHash;
@@ -68,6 +69,33 @@ fn a_run_of_several_segments_is_built_one_by_one_and_takes_sixteen_bytes_a_row_a
     assert_eq!(found.len(), wanted.iter().filter(|number| **number < rows).count());
     assert!(found.iter().all(|(number, rows)| rows == &[*number as u32]));
     assert!(run.stored_bytes() <= 16 * rows, "{} bytes a row", run.stored_bytes() as f64 / rows as f64);
+}
+
+#[test]
+fn entries_that_are_not_what_was_written_are_refused_and_the_run_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run");
+    let keys = || (0..1000).map(key).collect::<Vec<_>>().into_iter();
+    KeyRun::of_keys(keys(), Sink::file(path.clone()).unwrap()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[format::HEAD + 500 * format::ENTRY] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let run = KeyRun::load(Source::open(&path).unwrap()).unwrap().unwrap();
+    let mut wanted: Vec<(KeyHash, u32)> = (0..1000).map(key).zip(0..).collect();
+    wanted.sort_unstable();
+    let refused = run.look_up(&wanted, |_, _| ()).unwrap_err();
+    assert!(matches!(refused, IndexError::Damaged { .. }), "{refused}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn two_rows_with_one_hash_are_known() {
+    let run = |numbers: &[u64]| {
+        let keys: Vec<KeyHash> = numbers.iter().map(|number| key(*number)).collect();
+        KeyRun::of_keys(keys.into_iter(), Sink::Memory(Vec::new())).unwrap()
+    };
+    assert_eq!(run(&[5, 3, 8, 1]).tie(), None);
+    assert_eq!(run(&[5, 3, 8, 1, 3]).tie(), Some((1, 4)));
 }
 
 #[test]

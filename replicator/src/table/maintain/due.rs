@@ -143,15 +143,21 @@ fn after(now: Timestamp, duration: Duration) -> Timestamp {
     now.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// The files that are written anew next: those of the lowest tier that is full, or else the one with most deleted rows.
+/// The files that are written anew next: those of the lowest tier that is full, or else the one that is most worn.
 pub(super) fn compaction(files: &DataFiles, target: u64) -> Option<Vec<Arc<DataFile>>> {
     let full = tiers(files, target).into_values().find(|tier| tier.len() >= FAN_IN);
     full.map(|tier| bounded(tier, target)).or_else(|| {
-        let shares = files.iter().map(|(_, file)| (file.deleted_share(), file));
-        let worst =
-            shares.filter(|(share, _)| *share >= DELETED_SHARE).max_by(|left, right| left.0.total_cmp(&right.0));
+        let wear = files.iter().map(|(_, file)| (wear(file), file));
+        let worst = wear.filter(|(wear, _)| *wear >= 1.0).max_by(|left, right| left.0.total_cmp(&right.0));
         worst.map(|(_, file)| vec![Arc::clone(file)])
     })
+}
+
+/// From 1 on, writing the file anew pays: for its readers, who skip what is deleted, or for the writer, to whom its
+/// deletion vectors have cost as much. So vectors never cost more than twice what they would have to.
+fn wear(file: &DataFile) -> f64 {
+    let writing = live_bytes(file).max(LOWEST_TIER) as f64;
+    (file.deleted_share() / DELETED_SHARE).max(file.vector_bytes as f64 / writing)
 }
 
 /// Files that gain by being written anew, however few they are.

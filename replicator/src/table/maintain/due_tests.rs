@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::change::KeyHash;
+use crate::table::TableSpec;
 use crate::table::index::IndexDirectory;
 use crate::table::log::{Add, PartitionValues};
 
@@ -13,11 +14,12 @@ const HOUR: Duration = Duration::from_hours(1);
 /// A file of `bytes` with 100 rows, of which so many are deleted.
 fn file(partition: &str, number: usize, bytes: u64, deleted: u64) -> DataFile {
     let path = format!("{partition}/{number}");
-    let index = IndexDirectory::open(None, "memory:///", "").unwrap();
+    let spec = TableSpec::new("memory:///".parse().unwrap(), "t");
+    let index = IndexDirectory::open(&spec, "").unwrap();
     let keys = index.write(&path, (0..100).map(KeyHash::from_bits).collect::<Vec<_>>().into_iter()).unwrap();
     let partition_values = PartitionValues::from([("p".to_owned(), Some(partition.to_owned()))]);
     let add = Add { path, partition_values, size: bytes as i64, ..Add::default() };
-    DataFile { add, rows: 100, deleted: (0..deleted).collect(), keys: Arc::new(keys) }
+    DataFile { add, rows: 100, deleted: (0..deleted).collect(), vector_bytes: 0, keys: Arc::new(keys) }
 }
 
 fn files(all: impl IntoIterator<Item = DataFile>) -> DataFiles {
@@ -66,6 +68,17 @@ fn no_more_is_written_anew_than_makes_up_one_file() {
 fn a_file_with_many_deleted_rows_is_written_anew_alone_also_when_it_is_large() {
     let files = files([file("a", 0, TARGET, 31), file("a", 1, TARGET, 29)]);
     assert_eq!(paths(&compaction(&files, TARGET).unwrap()), ["a/0"]);
+}
+
+#[test]
+fn a_file_is_written_anew_when_its_deletion_vectors_have_cost_as_much_as_that() {
+    let with_vectors = |number, bytes, vector_bytes| DataFile { vector_bytes, ..file("a", number, bytes, 1) };
+    let mebibyte = 1 << 20;
+    assert!(compaction(&files([with_vectors(0, 2 * mebibyte, mebibyte)]), TARGET).is_none());
+    let due =
+        compaction(&files([with_vectors(0, 2 * mebibyte, mebibyte), with_vectors(1, mebibyte, mebibyte)]), TARGET);
+    assert_eq!(paths(&due.unwrap()), ["a/1"]);
+    assert!(compaction(&files([with_vectors(0, 1000, 2000)]), TARGET).is_none(), "requests cost more than bytes");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::table::maintain::Job;
@@ -22,6 +22,10 @@ async fn grown(fixture: &mut Fixture, commits: i64) -> (KeyedTable, BTreeMap<i64
         fixture.apply(&mut table, &events).await;
     }
     (table, rows)
+}
+
+fn add_of(table: &KeyedTable, path: &str) -> log::Add {
+    table.state.files.by_path(path).unwrap().1.add.clone()
 }
 
 /// Runs one job that is due.
@@ -69,6 +73,22 @@ async fn rows_that_are_deleted_while_files_are_written_anew_stay_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_there_twice_stop_the_table_when_they_come_together() {
+    let mut fixture = Fixture::new();
+    let (mut table, _) = grown(&mut fixture, 16).await;
+    let twice = table.state.files.iter().next().unwrap().1.add.path.clone();
+    let mut entry = foreign(&table, "OPTIMIZE");
+    entry.adds = vec![log::Add { path: "copy.parquet".to_owned(), data_change: false, ..add_of(&table, &twice) }];
+    std::fs::copy(fixture.directory.path().join(&twice), fixture.directory.path().join("copy.parquet")).unwrap();
+    put(&table, entry).await;
+    fixture.apply(&mut table, &[(Op::Create, 1000, Some("new"))]).await;
+    let done = table.maintenance(Timestamp::now()).unwrap().run().await;
+    let refused = table.finish(done, Timestamp::now()).await.unwrap_err();
+    assert!(refused.to_string().contains("have the same key"), "{refused}");
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_compaction_gives_way_to_the_truncate_that_came_first() {
     let mut fixture = Fixture::new();
     let (mut table, _) = grown(&mut fixture, 16).await;
@@ -83,12 +103,14 @@ async fn a_table_whose_log_was_cleaned_and_files_vacuumed_is_what_it_was() {
     let mut fixture = Fixture::new();
     fixture.spec.maintenance.history = Duration::from_millis(1);
     let (mut table, rows) = grown(&mut fixture, 16).await;
-    let maintained = table.maintain(Timestamp::now()).await.unwrap();
+    // Everything that was written until then is older than the history.
+    let later = || Timestamp::now() + SignedDuration::from_secs(1);
+    let maintained = table.maintain(later()).await.unwrap();
     let jobs: Vec<_> = maintained.iter().map(|maintained| maintained.job).collect();
     assert_eq!(jobs, [Job::Compaction, Job::Checkpoint, Job::LogCleanup, Job::Vacuum]);
     assert_eq!(maintained[3].removed, 16 + 15, "every data file and deletion vector but those of the last version");
-    let later = table.maintain(Timestamp::now()).await.unwrap();
-    assert!(later.iter().all(|maintained| maintained.job != Job::Vacuum || maintained.removed == 0));
+    let again = table.maintain(later()).await.unwrap();
+    assert!(again.iter().all(|maintained| maintained.job != Job::Vacuum || maintained.removed == 0));
     let reopened = fixture.open().await;
     assert_eq!(contents(&reopened).await, rows);
     assert_eq!(reopened.progress(), table.progress());
