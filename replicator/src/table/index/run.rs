@@ -60,12 +60,12 @@ impl KeyRun {
 
     /// For each key (ascending) that the data file may hold, calls `found` with its number and each row that has it.
     pub(super) fn look_up(&self, keys: &[(KeyHash, u32)], mut found: impl FnMut(u32, u32)) -> Result<(), IndexError> {
-        let dense = keys.len() as u64 * 256 > self.layout.rows;
+        let may_have = |hash: KeyHash| self.filters[self.layout.segment(hash)].may_have(format::filter_key(hash));
+        // First all filters, then all reads: how far ahead a read pays depends on how many there will be.
+        let candidates: Vec<_> = keys.iter().filter(|(hash, _)| may_have(*hash)).collect();
+        let dense = candidates.len() as u64 * 256 > self.layout.rows;
         let mut window = Window { first: 0, bytes: Bytes::new() };
-        for (hash, number) in keys {
-            if !self.filters[self.layout.segment(*hash)].may_have(format::filter_key(*hash)) {
-                continue;
-            }
+        for (hash, number) in candidates {
             let bucket = self.layout.bucket(*hash);
             let (from, to) = (self.fan_out[bucket] as usize, self.fan_out[bucket + 1] as usize);
             if from == to {
