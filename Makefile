@@ -13,7 +13,7 @@ FORMAT ?= json
 # Runs of `make chaos`.
 SEEDS ?= 10000
 
-.PHONY: help demo local build test chaos test-services test-cluster check lint generate stack-up stack-down bench bench-engine bench-operator deny tools clean
+.PHONY: help demo local build test chaos peers test-services test-cluster check lint generate stack-up stack-down bench bench-engine bench-operator deny tools clean
 
 help: ## Lists the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-services: build ## Every test that needs no Kubernetes; the end-to-end ones
 
 chaos: build ## Breaks the table engine 10,000 times, each time in another way; SEEDS=n for more or fewer.
 	@CHAOS_SEEDS=$(SEEDS) cargo test -p tributary-replicator --test chaos every_version -- --nocapture
+
+peers: build ## Has Spark and delta-rs work on tables that are written; downloads Spark, 450 MB.
+	@cargo test --workspace --test main peers:: -- --ignored --nocapture --test-threads 1
 
 test-cluster: ## The end-to-end suite of the operator, on the cluster that KUBECONFIG names.
 	@cargo test --workspace --no-fail-fast --test main cluster::

@@ -8,6 +8,7 @@ mod cluster;
 mod comparison;
 mod kind;
 mod node;
+mod peers;
 mod replication;
 mod shared;
 mod source;

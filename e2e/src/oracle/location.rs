@@ -1,5 +1,6 @@
 //! Where a Delta table is, and what it takes to read it from there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use object_store::ObjectStore;
@@ -47,6 +48,11 @@ impl TableLocation {
     /// The address.
     pub fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// The object store's options, by name.
+    pub fn options(&self) -> BTreeMap<&str, &str> {
+        self.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     /// The directory, for a table on the local disk.

@@ -146,6 +146,13 @@ impl Pipeline {
         Ok((status, start.elapsed()))
     }
 
+    /// Has the running replicator start one table again.
+    pub async fn restart_table(&self, table: &str) -> anyhow::Result<()> {
+        let request = reqwest::Client::new().post(format!("{}/tables/{table}/restart", self.http_url()));
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// The replicator's process.
     pub fn replicator(&mut self) -> anyhow::Result<&mut Replicator> {
         self.replicator.as_mut().context("the replicator does not run")
