@@ -41,13 +41,13 @@ impl Sink {
         }
     }
 
-    /// Puts the head over the first bytes. A file is on the disk and has its name then.
+    /// Puts the head over the first bytes. A file has its name then. It is not synced: what a power cut leaves of it is
+    /// known by its length and its checksums, and made again.
     pub(super) fn finish(&mut self, head: &[u8]) -> Result<(), IndexError> {
         match self {
             Self::Memory(memory) => memory[..head.len()].copy_from_slice(head),
             Self::File { file, part, path } => {
                 file.write_all_at(head, 0).map_err(IndexError::io("write", part))?;
-                file.sync_data().map_err(IndexError::io("sync", part))?;
                 std::fs::rename(&*part, &*path).map_err(IndexError::io("rename", part))?;
             }
         }

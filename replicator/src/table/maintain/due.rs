@@ -11,8 +11,8 @@ use crate::table::data_file::{DataFile, DataFiles};
 
 /// Files of one tier that become one of the next.
 const FAN_IN: usize = 16;
-/// Most files that are written anew at a time.
-const AT_ONCE: usize = 64;
+/// Most files that are written anew at a time: what has gathered while a large file was written is gone at once.
+const AT_ONCE: usize = 512;
 /// Size of a file of the lowest tier, in bytes; each tier is [`FAN_IN`] times larger than the one below.
 const LOWEST_TIER: u64 = 64 << 10;
 /// A file is written anew when this share of its rows is deleted: each such row costs two or three others then.
