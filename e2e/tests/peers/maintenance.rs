@@ -23,7 +23,7 @@ async fn a_table_that_spark_optimizes_widens_and_vacuums_during_a_workload_equal
         format!("OPTIMIZE {table}"),
         format!("ALTER TABLE {table} ADD COLUMN remark STRING"),
         format!("VACUUM {table}"),
-        format!("OPTIMIZE {table} ZORDER BY (name)"),
+        format!("OPTIMIZE {table} ZORDER BY (id)"),
         format!("VACUUM {table} LITE"),
     ] {
         let changes = workload.run(bench.pipeline.source(), 300);

@@ -1,6 +1,6 @@
 """Runs SQL in Spark with Delta: `spark.py JARS FOLDER`. A statement is a line, and so is its answer, as JSON.
 
-The answer is `{"Ok": rows}` or `{"Err": message}`. What Spark itself prints goes to standard error.
+The answer is `{"Ok": rows}` or `{"Err": message}`, without Java's stack trace. What Spark itself prints goes to standard error.
 """
 
 import json
@@ -35,7 +35,7 @@ def answer(spark: SparkSession, statement: str) -> dict:
     try:
         return {"Ok": [json.loads(row) for row in spark.sql(statement).toJSON().collect()]}
     except Exception as error:
-        return {"Err": str(error)}
+        return {"Err": str(error).partition("\n\tat ")[0]}
 
 
 def main(jars: str, folder: str) -> None:
