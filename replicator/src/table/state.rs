@@ -67,6 +67,25 @@ impl State {
         Ok(Adoption { entry, columns, files })
     }
 
+    /// A commit that says that it only moves rows does so: what it removes is there, as it was removed, and it adds as many
+    /// rows. delta-rs lets a compaction land although one of ours came first (its conflict checker overlooks removals that
+    /// change no data); then rows would be there twice.
+    pub(super) fn keeps_rows(&self, entry: &Entry) -> bool {
+        let mut removed = 0;
+        for remove in &entry.removes {
+            match self.files.by_path(&remove.path) {
+                Some((_, file)) if file.add.deletion_vector == remove.deletion_vector => removed += file.live_rows(),
+                _ => return false,
+            }
+        }
+        let is_removed = |path: &str| entry.removes.iter().any(|remove| remove.path == path);
+        let replaced = entry.adds.iter().filter(|add| !is_removed(&add.path));
+        let replaced = replaced.filter_map(|add| self.files.by_path(&add.path));
+        removed += replaced.map(|(_, file)| file.live_rows()).sum::<u64>();
+        // Without statistics it cannot be told.
+        entry.adds.iter().map(live_rows).sum::<Option<u64>>().is_none_or(|added| added == removed)
+    }
+
     fn columns_of(&self, context: &Context, metadata: &Metadata) -> Result<Columns, TableError> {
         let uri = context.uri.to_string();
         let not_ours = |found: &str| TableError::NotOurs { uri: uri.clone(), found: found.to_owned() };
@@ -132,10 +151,20 @@ impl State {
     }
 }
 
+/// Rows of a file that are not deleted, by the log.
+fn live_rows(add: &Add) -> Option<u64> {
+    let deleted = add.deletion_vector.as_ref().map_or(0, |vector| vector.cardinality);
+    num_records(add)?.checked_sub(u64::try_from(deleted).ok()?)
+}
+
+fn num_records(add: &Add) -> Option<u64> {
+    let stats = serde_json::from_str::<serde_json::Value>(add.stats.as_deref()?).ok()?;
+    stats.get("numRecords")?.as_u64()
+}
+
 /// Rows of a file, by the log or else by the file itself.
 async fn rows(context: &Context, add: &Add) -> Result<u64, TableError> {
-    let stats = add.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
-    match stats.and_then(|stats| stats.get("numRecords")?.as_u64()) {
+    match num_records(add) {
         Some(rows) => Ok(rows),
         None => context.parquet_file(add).rows().await.map_err(TableError::data_file(&context.uri, &add.path)),
     }

@@ -255,6 +255,26 @@ async fn a_compaction_of_somebody_else_is_taken_in_and_the_commit_goes_on_top_of
     assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "aa")]));
 }
 
+/// delta-rs lets it land: it overlooks that a compaction removed the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_of_files_that_are_no_more_what_it_read_stops_the_table() {
+    for event in [(Op::Delete, 1, None), (Op::Truncate, 0, None)] {
+        let mut fixture = Fixture::new();
+        let mut table = fixture.open().await;
+        fixture.apply(&mut table, &[(Op::Create, 1, Some("a")), (Op::Create, 2, Some("b"))]).await;
+        let read = table.state.files.iter().next().unwrap().1.add.clone();
+        let removed = table.state.files.iter().next().unwrap().1.remove_action(false);
+        fixture.apply(&mut table, &[event]).await;
+        let mut entry = foreign(&table, "OPTIMIZE");
+        entry.removes.push(removed);
+        entry.adds.push(log::Add { path: "stale.parquet".to_owned(), data_change: false, ..read });
+        put(&table, entry).await;
+        let (folded, progress) = fixture.fold(&table, &[(Op::Create, 3, Some("c"))]);
+        let error = table.commit(&folded, &progress).await.unwrap_err();
+        assert!(matches!(error, TableError::ForeignChange { .. }), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_rows_by_somebody_else_stops_the_table_and_says_who_it_was() {
     let mut fixture = Fixture::new();
