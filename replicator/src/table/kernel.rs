@@ -49,9 +49,14 @@ pub(super) struct LogState {
 }
 
 impl LogState {
-    /// The newest version of the table at `url`; `None` when there is no table. Blocks.
-    pub(super) fn read(engine: Arc<dyn Engine>, url: &str) -> DeltaResult<Option<Self>> {
-        let snapshot = match Snapshot::builder_for(url).build(engine.as_ref()) {
+    /// The table at `url` at `version`, or as it is now; `None` when there is none. Blocks.
+    pub(super) fn read(engine: Arc<dyn Engine>, url: &str, version: Option<Version>) -> DeltaResult<Option<Self>> {
+        let builder = Snapshot::builder_for(url);
+        let builder = match version {
+            Some(version) => builder.at_version(version),
+            None => builder,
+        };
+        let snapshot = match builder.build(engine.as_ref()) {
             Ok(snapshot) => snapshot,
             Err(error) if is_no_table(&error) => return Ok(None),
             Err(error) => return Err(error),

@@ -12,6 +12,7 @@ mod create;
 mod data_file;
 mod deletion_vector;
 mod error;
+mod foreign;
 mod index;
 mod kernel;
 mod log;

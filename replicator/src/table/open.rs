@@ -1,5 +1,7 @@
 //! Opens a table from its Delta log alone: files, deleted rows, keys, progress.
 
+use std::collections::HashMap;
+
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -8,8 +10,9 @@ use super::columns::Columns;
 use super::context::Context;
 use super::create::{self, SOURCE_TOPIC};
 use super::data_file::DataFiles;
+use super::foreign::{self, LiveFile};
 use super::kernel::LogState;
-use super::log::{ENGINE, Entry, FOLDER, Landing, Metadata};
+use super::log::{Add, ENGINE, Entry, FOLDER, Landing, Metadata};
 use super::state::{Known, State};
 use super::{KeyedTable, TableError, TableSpec, progress, protocol};
 use crate::change::{PartitionProgress, RowSchema};
@@ -106,7 +109,7 @@ fn unseen(context: &Context) -> TableError {
 
 async fn read(context: &Context) -> Result<Option<LogState>, TableError> {
     let read = context.blocking(|context| {
-        let state = LogState::read(context.engine.clone(), context.directory().as_str());
+        let state = LogState::read(context.engine.clone(), context.directory().as_str(), None);
         state.map_err(TableError::log("open", &context.uri))
     });
     match read.await? {
@@ -136,12 +139,30 @@ async fn recent_progress(context: &Context, newest: u64) -> Result<Option<Partit
             return Ok(Some(progress));
         }
         let restored = entry.restored_version().filter(|restored| *restored < version);
-        if restored.is_none() && entry.changes_data() {
+        if restored.is_none() && (entry.changes_data() || !keeps_rows(context, &entry).await?) {
             return Err(context.foreign_change(&entry));
         }
         next = restored.or_else(|| version.checked_sub(1));
     }
     Ok(None)
+}
+
+/// A commit that says that it only moves rows does so, by the version before it; where that is gone, it is believed.
+async fn keeps_rows(context: &Context, entry: &Entry) -> Result<bool, TableError> {
+    if entry.is_ours() || (entry.removes.is_empty() && entry.adds.is_empty()) {
+        return Ok(true);
+    }
+    let before = entry.version.checked_sub(1);
+    let before = context.blocking(move |context| {
+        let state = LogState::read(context.engine.clone(), context.directory().as_str(), before);
+        state.map_err(TableError::log("open", &context.uri))
+    });
+    let Some(before) = before.await? else { return Ok(true) };
+    let by_path: HashMap<&str, &Add> = before.adds.iter().map(|add| (add.path.as_str(), add)).collect();
+    Ok(foreign::keeps_rows(entry, |path| {
+        let add = by_path.get(path)?;
+        Some(LiveFile { vector: add.deletion_vector.as_ref(), rows: foreign::live_rows(add) })
+    }))
 }
 
 fn progress_of(context: &Context, topic: &str, log: LogState) -> Result<(LogState, PartitionProgress), TableError> {

@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 use super::columns::Columns;
 use super::context::Context;
 use super::data_file::{DataFile, DataFiles};
+use super::foreign::{self, LiveFile};
 use super::index::KeyRun;
 use super::log::{Add, Entry, Metadata, Protocol};
 use super::{TableError, progress, protocol};
@@ -67,23 +68,12 @@ impl State {
         Ok(Adoption { entry, columns, files })
     }
 
-    /// A commit that says that it only moves rows does so: what it removes is there, as it was removed, and it adds as many
-    /// rows. delta-rs lets a compaction land although one of ours came first (its conflict checker overlooks removals that
-    /// change no data); then rows would be there twice.
+    /// A commit of somebody else that says that it only moves rows does so.
     pub(super) fn keeps_rows(&self, entry: &Entry) -> bool {
-        let mut removed = 0;
-        for remove in &entry.removes {
-            match self.files.by_path(&remove.path) {
-                Some((_, file)) if file.add.deletion_vector == remove.deletion_vector => removed += file.live_rows(),
-                _ => return false,
-            }
-        }
-        let is_removed = |path: &str| entry.removes.iter().any(|remove| remove.path == path);
-        let replaced = entry.adds.iter().filter(|add| !is_removed(&add.path));
-        let replaced = replaced.filter_map(|add| self.files.by_path(&add.path));
-        removed += replaced.map(|(_, file)| file.live_rows()).sum::<u64>();
-        // Without statistics it cannot be told.
-        entry.adds.iter().map(live_rows).sum::<Option<u64>>().is_none_or(|added| added == removed)
+        foreign::keeps_rows(entry, |path| {
+            let (_, file) = self.files.by_path(path)?;
+            Some(LiveFile { vector: file.add.deletion_vector.as_ref(), rows: Some(file.live_rows()) })
+        })
     }
 
     fn columns_of(&self, context: &Context, metadata: &Metadata) -> Result<Columns, TableError> {
@@ -151,20 +141,9 @@ impl State {
     }
 }
 
-/// Rows of a file that are not deleted, by the log.
-fn live_rows(add: &Add) -> Option<u64> {
-    let deleted = add.deletion_vector.as_ref().map_or(0, |vector| vector.cardinality);
-    num_records(add)?.checked_sub(u64::try_from(deleted).ok()?)
-}
-
-fn num_records(add: &Add) -> Option<u64> {
-    let stats = serde_json::from_str::<serde_json::Value>(add.stats.as_deref()?).ok()?;
-    stats.get("numRecords")?.as_u64()
-}
-
 /// Rows of a file, by the log or else by the file itself.
 async fn rows(context: &Context, add: &Add) -> Result<u64, TableError> {
-    match num_records(add) {
+    match foreign::num_records(add) {
         Some(rows) => Ok(rows),
         None => context.parquet_file(add).rows().await.map_err(TableError::data_file(&context.uri, &add.path)),
     }

@@ -272,6 +272,8 @@ async fn a_compaction_of_files_that_are_no_more_what_it_read_stops_the_table() {
         let (folded, progress) = fixture.fold(&table, &[(Op::Create, 3, Some("c"))]);
         let error = table.commit(&folded, &progress).await.unwrap_err();
         assert!(matches!(error, TableError::ForeignChange { .. }), "{error}");
+        let error = KeyedTable::open(&fixture.spec).await.map(drop).unwrap_err();
+        assert!(matches!(error, TableError::ForeignChange { .. }), "nor does a new process take it: {error}");
     }
 }
 

@@ -80,6 +80,11 @@ impl Entry {
         self.adds.iter().any(|add| add.data_change) || self.removes.iter().any(|remove| remove.data_change)
     }
 
+    /// A replicator made it.
+    pub(in crate::table) fn is_ours(&self) -> bool {
+        self.info.get("engineInfo").and_then(Value::as_str) == Some(ENGINE)
+    }
+
     /// The version whose rows a RESTORE brought back.
     pub(in crate::table) fn restored_version(&self) -> Option<u64> {
         let is_restore = self.info.get("operation").and_then(Value::as_str) == Some("RESTORE");
