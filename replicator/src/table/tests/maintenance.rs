@@ -78,7 +78,9 @@ async fn rows_that_are_there_twice_stop_the_table_when_they_come_together() {
     let (mut table, _) = grown(&mut fixture, 16).await;
     let twice = table.state.files.iter().next().unwrap().1.add.path.clone();
     let mut entry = foreign(&table, "OPTIMIZE");
-    entry.adds = vec![log::Add { path: "copy.parquet".to_owned(), data_change: false, ..add_of(&table, &twice) }];
+    // Without statistics nobody can tell from the log that it adds rows.
+    let add = add_of(&table, &twice);
+    entry.adds = vec![log::Add { path: "copy.parquet".to_owned(), data_change: false, stats: None, ..add }];
     std::fs::copy(fixture.directory.path().join(&twice), fixture.directory.path().join("copy.parquet")).unwrap();
     put(&table, entry).await;
     fixture.apply(&mut table, &[(Op::Create, 1000, Some("new"))]).await;
