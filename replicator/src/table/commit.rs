@@ -276,7 +276,7 @@ impl KeyedTable {
         let is_target = theirs.as_ref() == Some(target) && *target != self.state.progress;
         if let Some(theirs) = theirs.filter(|_| !is_target) {
             self.refuse_second_writer(&theirs)?;
-        } else if !is_target && (entry.changes_data() || !self.state.keeps_rows(&entry)) {
+        } else if !is_target && (entry.changes_data() || !self.state.keeps_rows(&self.context, &entry).await?) {
             return Err(self.context.foreign_change(&entry));
         }
         tracing::info!(table = %self.context.uri, version = entry.version, "adopted: {}", entry.who());

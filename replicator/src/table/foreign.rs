@@ -1,42 +1,47 @@
 //! Whether a commit of somebody else does what it says.
 
+use super::TableError;
+use super::context::Context;
 use super::log::{Add, DeletionVector, Entry};
+use super::state;
 
 /// A file that is live before the commit.
 pub(super) struct LiveFile<'a> {
     pub vector: Option<&'a DeletionVector>,
-    /// Rows that are not deleted; `None` when the log does not say.
-    pub rows: Option<u64>,
+    /// Rows that are not deleted.
+    pub rows: u64,
 }
 
 /// A commit that says that it only moves rows does so: what it removes is there, as it was removed, and it adds as many
 /// rows. delta-rs lets a compaction land although one of ours came first (its conflict checker overlooks removals that
 /// change no data); then rows would be there twice.
-pub(super) fn keeps_rows<'a>(entry: &Entry, live: impl Fn(&str) -> Option<LiveFile<'a>>) -> bool {
-    let mut removed = Vec::new();
-    for remove in &entry.removes {
-        match live(&remove.path) {
-            Some(file) if file.vector == remove.deletion_vector.as_ref() => removed.push(file.rows),
-            _ => return false,
-        }
+pub(super) async fn keeps_rows<'a>(
+    context: &Context,
+    entry: &Entry,
+    live: impl Fn(&str) -> Option<LiveFile<'a>>,
+) -> Result<bool, TableError> {
+    let Some(removed) = removed_rows(entry, live) else { return Ok(false) };
+    let mut added = 0;
+    for add in &entry.adds {
+        added += live_rows(context, add).await?;
     }
-    let is_removed = |path: &str| entry.removes.iter().any(|remove| remove.path == path);
-    let replaced = entry.adds.iter().filter(|add| !is_removed(&add.path)).filter_map(|add| live(&add.path));
-    removed.extend(replaced.map(|file| file.rows));
-    let (removed, added): (Option<u64>, Option<u64>) =
-        (removed.into_iter().sum(), entry.adds.iter().map(live_rows).sum());
-    // Without statistics it cannot be told.
-    removed.is_none() || added.is_none() || removed == added
+    Ok(added == removed)
 }
 
-/// Rows of a file that are not deleted, by the log.
-pub(super) fn live_rows(add: &Add) -> Option<u64> {
+/// Rows of the files that go, or are put again; `None` when something is removed that is not there as it was removed.
+fn removed_rows<'a>(entry: &Entry, live: impl Fn(&str) -> Option<LiveFile<'a>>) -> Option<u64> {
+    let mut rows = 0;
+    for remove in &entry.removes {
+        let file = live(&remove.path).filter(|file| file.vector == remove.deletion_vector.as_ref())?;
+        rows += file.rows;
+    }
+    let is_removed = |add: &&Add| entry.removes.iter().any(|remove| remove.path == add.path);
+    let put_again = entry.adds.iter().filter(|add| !is_removed(add)).filter_map(|add| live(&add.path));
+    Some(rows + put_again.map(|file| file.rows).sum::<u64>())
+}
+
+/// Rows of a file that are not deleted, by the log or else by the file itself.
+pub(super) async fn live_rows(context: &Context, add: &Add) -> Result<u64, TableError> {
     let deleted = add.deletion_vector.as_ref().map_or(0, |vector| vector.cardinality);
-    num_records(add)?.checked_sub(u64::try_from(deleted).ok()?)
-}
-
-/// Rows of a file, by the log.
-pub(super) fn num_records(add: &Add) -> Option<u64> {
-    let stats = serde_json::from_str::<serde_json::Value>(add.stats.as_deref()?).ok()?;
-    stats.get("numRecords")?.as_u64()
+    Ok(state::rows(context, add).await?.saturating_sub(u64::try_from(deleted).unwrap_or(0)))
 }

@@ -147,22 +147,30 @@ async fn recent_progress(context: &Context, newest: u64) -> Result<Option<Partit
     Ok(None)
 }
 
-/// A commit that says that it only moves rows does so, by the version before it; where that is gone, it is believed.
+/// A commit that says that it only moves rows does so, by the version before it; where the log was cleaned up to it, it
+/// is believed.
 async fn keeps_rows(context: &Context, entry: &Entry) -> Result<bool, TableError> {
     if entry.is_ours() || (entry.removes.is_empty() && entry.adds.is_empty()) {
         return Ok(true);
     }
-    let before = entry.version.checked_sub(1);
+    let Some(version) = entry.version.checked_sub(1) else { return Ok(true) };
     let before = context.blocking(move |context| {
-        let state = LogState::read(context.engine.clone(), context.directory().as_str(), before);
+        let state = LogState::read(context.engine.clone(), context.directory().as_str(), Some(version));
         state.map_err(TableError::log("open", &context.uri))
     });
-    let Some(before) = before.await? else { return Ok(true) };
-    let by_path: HashMap<&str, &Add> = before.adds.iter().map(|add| (add.path.as_str(), add)).collect();
-    Ok(foreign::keeps_rows(entry, |path| {
-        let add = by_path.get(path)?;
-        Some(LiveFile { vector: add.deletion_vector.as_ref(), rows: foreign::live_rows(add) })
-    }))
+    let Some(before) = before.await? else {
+        let is_there = context.log.read(version).await.map_err(context.storage("open"))?.is_some();
+        return if is_there { Err(unseen(context)) } else { Ok(true) };
+    };
+    let mut touched: HashMap<&str, (&Add, u64)> = HashMap::new();
+    for add in before.adds.iter().filter(|add| entry.touches(&add.path)) {
+        touched.insert(&add.path, (add, foreign::live_rows(context, add).await?));
+    }
+    let live = |path: &str| {
+        let (add, rows) = touched.get(path)?;
+        Some(LiveFile { vector: add.deletion_vector.as_ref(), rows: *rows })
+    };
+    foreign::keeps_rows(context, entry, live).await
 }
 
 fn progress_of(context: &Context, topic: &str, log: LogState) -> Result<(LogState, PartitionProgress), TableError> {

@@ -69,11 +69,12 @@ impl State {
     }
 
     /// A commit of somebody else that says that it only moves rows does so.
-    pub(super) fn keeps_rows(&self, entry: &Entry) -> bool {
-        foreign::keeps_rows(entry, |path| {
+    pub(super) async fn keeps_rows(&self, context: &Context, entry: &Entry) -> Result<bool, TableError> {
+        let live = |path: &str| {
             let (_, file) = self.files.by_path(path)?;
-            Some(LiveFile { vector: file.add.deletion_vector.as_ref(), rows: Some(file.live_rows()) })
-        })
+            Some(LiveFile { vector: file.add.deletion_vector.as_ref(), rows: file.live_rows() })
+        };
+        foreign::keeps_rows(context, entry, live).await
     }
 
     fn columns_of(&self, context: &Context, metadata: &Metadata) -> Result<Columns, TableError> {
@@ -142,8 +143,9 @@ impl State {
 }
 
 /// Rows of a file, by the log or else by the file itself.
-async fn rows(context: &Context, add: &Add) -> Result<u64, TableError> {
-    match foreign::num_records(add) {
+pub(super) async fn rows(context: &Context, add: &Add) -> Result<u64, TableError> {
+    let stats = add.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
+    match stats.and_then(|stats| stats.get("numRecords")?.as_u64()) {
         Some(rows) => Ok(rows),
         None => context.parquet_file(add).rows().await.map_err(TableError::data_file(&context.uri, &add.path)),
     }

@@ -262,19 +262,37 @@ async fn a_compaction_of_files_that_are_no_more_what_it_read_stops_the_table() {
         let mut fixture = Fixture::new();
         let mut table = fixture.open().await;
         fixture.apply(&mut table, &[(Op::Create, 1, Some("a")), (Op::Create, 2, Some("b"))]).await;
-        let read = table.state.files.iter().next().unwrap().1.add.clone();
-        let removed = table.state.files.iter().next().unwrap().1.remove_action(false);
+        let read = Arc::clone(table.state.files.iter().next().unwrap().1);
         fixture.apply(&mut table, &[event]).await;
         let mut entry = foreign(&table, "OPTIMIZE");
-        entry.removes.push(removed);
-        entry.adds.push(log::Add { path: "stale.parquet".to_owned(), data_change: false, ..read });
+        entry.removes.push(read.remove_action(false));
+        entry.adds.push(log::Add { path: "stale.parquet".to_owned(), data_change: false, ..read.add.clone() });
         put(&table, entry).await;
-        let (folded, progress) = fixture.fold(&table, &[(Op::Create, 3, Some("c"))]);
-        let error = table.commit(&folded, &progress).await.unwrap_err();
-        assert!(matches!(error, TableError::ForeignChange { .. }), "{error}");
-        let error = KeyedTable::open(&fixture.spec).await.map(drop).unwrap_err();
-        assert!(matches!(error, TableError::ForeignChange { .. }), "nor does a new process take it: {error}");
+        refused_by_all(&mut fixture, table).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_that_adds_rows_stops_the_table_also_when_it_has_no_statistics() {
+    let mut fixture = Fixture::new();
+    let mut table = fixture.open().await;
+    fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
+    let file = Arc::clone(table.state.files.iter().next().unwrap().1);
+    table.context.store.copy(&file.add.path.as_str().into(), &"more.parquet".into()).await.unwrap();
+    let mut entry = foreign(&table, "OPTIMIZE");
+    let add = log::Add { path: "more.parquet".to_owned(), data_change: false, stats: None, ..file.add.clone() };
+    entry.adds.push(add);
+    put(&table, entry).await;
+    refused_by_all(&mut fixture, table).await;
+}
+
+/// Neither the process that runs nor a new one goes on with what somebody did.
+async fn refused_by_all(fixture: &mut Fixture, mut table: KeyedTable) {
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 3, Some("c"))]);
+    let error = table.commit(&folded, &progress).await.unwrap_err();
+    assert!(matches!(error, TableError::ForeignChange { .. }), "{error}");
+    let error = KeyedTable::open(&fixture.spec).await.map(drop).unwrap_err();
+    assert!(matches!(error, TableError::ForeignChange { .. }), "nor does a new process: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

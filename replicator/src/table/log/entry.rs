@@ -80,6 +80,11 @@ impl Entry {
         self.adds.iter().any(|add| add.data_change) || self.removes.iter().any(|remove| remove.data_change)
     }
 
+    /// It removes or adds this file.
+    pub(in crate::table) fn touches(&self, path: &str) -> bool {
+        self.removes.iter().any(|remove| remove.path == path) || self.adds.iter().any(|add| add.path == path)
+    }
+
     /// A replicator made it.
     pub(in crate::table) fn is_ours(&self) -> bool {
         self.info.get("engineInfo").and_then(Value::as_str) == Some(ENGINE)
