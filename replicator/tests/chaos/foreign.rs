@@ -29,6 +29,8 @@ pub(crate) const FEATURE: &str = "chaosColoredRows";
 pub(crate) enum Act {
     /// Merges the live rows of some files into one.
     Optimize,
+    /// Merges rows as they were some versions ago, as delta-rs does when a compaction comes first.
+    StaleOptimize,
     /// Adds a column that the source does not have.
     AddColumn,
     /// Deletes a row.
@@ -41,6 +43,7 @@ impl Act {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Optimize => "foreign: OPTIMIZE",
+            Self::StaleOptimize => "foreign: OPTIMIZE of what is gone",
             Self::AddColumn => "foreign: ADD COLUMN",
             Self::Delete => "foreign: DELETE",
             Self::Feature => "foreign: unknown feature",
@@ -52,6 +55,7 @@ impl Act {
         let Some(table) = newest(backing)? else { return Ok(None) };
         let (operation, actions) = match self {
             Self::Optimize => ("OPTIMIZE", optimize(backing, &table, rng)?),
+            Self::StaleOptimize => ("OPTIMIZE", stale_optimize(backing, &table)?),
             Self::AddColumn => ("ADD COLUMNS", add_column(&table)?),
             Self::Delete => ("DELETE", delete(backing, &table, rng)?),
             Self::Feature => ("SET TBLPROPERTIES", feature(&table)),
@@ -96,6 +100,24 @@ fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option
         actions.push(write(backing, &columns, first, &rows, false)?);
     }
     Ok(Some(actions))
+}
+
+/// A file that has changed since, or is gone, comes back with the rows that it had.
+fn stale_optimize(backing: &Backing, newest: &Snapshot) -> Result<Option<Vec<Json>>> {
+    for version in (0..newest.version).rev().take(8) {
+        let Ok(before) = checkpoint::table_at(backing, version) else { break };
+        let columns = before.columns()?;
+        let mut reader = Reader::new(backing);
+        // Its files may have been vacuumed.
+        let Ok(files) = in_order(&mut reader, &before, &columns) else { continue };
+        let is_stale = |file: &&&File| newest.files.get(&file.path).is_none_or(|now| now.vector != file.vector);
+        let Some(file) = files.iter().find(is_stale) else { continue };
+        let rows = reader.live_rows(file, &columns)?;
+        if !rows.is_empty() {
+            return Ok(Some(vec![remove(file, false), write(backing, &columns, file, &rows, false)?]));
+        }
+    }
+    Ok(None)
 }
 
 /// The live files by their first keys: paths are drawn anew in every run.

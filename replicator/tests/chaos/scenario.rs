@@ -95,7 +95,17 @@ impl Scenario<'_> {
         if self.rng.chance(150) {
             self.two_at_once().await?;
         }
-        let ends_by = *self.rng.pick(&[None, None, None, None, None, None, Some(Act::Delete), Some(Act::Feature)]);
+        let ends_by = *self.rng.pick(&[
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            Some(Act::Delete),
+            Some(Act::Feature),
+            Some(Act::StaleOptimize),
+        ]);
         let ends_at = ends_by.map(|_| self.rng.below(self.topic.len()));
         let mut process = self.start().await?;
         for _ in 0..STEPS {
@@ -251,8 +261,11 @@ impl Scenario<'_> {
                 }
             }
         };
-        let names: &[&str] =
-            if act == Act::Delete { &["DELETE", foreign::ENGINE, "erin"] } else { &[foreign::FEATURE] };
+        let names: &[&str] = match act {
+            Act::Delete => &["DELETE", foreign::ENGINE, "erin"],
+            Act::Feature => &[foreign::FEATURE],
+            Act::Optimize | Act::StaleOptimize | Act::AddColumn => &["OPTIMIZE", foreign::ENGINE, "erin"],
+        };
         if let Some(stopped) = stopped {
             ensure!(names.iter().all(|name| stopped.contains(name)), "it does not say who or what: {stopped}");
             self.tally.count("stops: foreign change");
