@@ -62,7 +62,7 @@ impl KafkaClient {
             // The default of a second would leave the consumer idle after every burst that fills its queue.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.wait.max.ms", "500")
-            // What it says of topics tells us of those that were created again, see `Swapped`.
+            // What it says of topics tells us of those that were created again, see `RecreatedTopics`.
             .set("debug", "topic")
             .set_log_level(RDKafkaLogLevel::Debug);
         config

@@ -19,21 +19,21 @@ pub(super) struct Context {
     /// The last statistics, until somebody takes them.
     report: Mutex<Option<Report>>,
     commit_failed: AtomicBool,
-    pub(super) swapped: Swapped,
+    pub(super) recreated: RecreatedTopics,
 }
 
 /// Topics that were deleted and created again while they were read. librdkafka notices, says so in a debug message and
 /// nowhere else, and goes on at the old offset (`rd_kafka_topic_metadata_update`).
 #[derive(Debug, Default)]
-pub(super) struct Swapped {
+pub(super) struct RecreatedTopics {
     topics: Mutex<Vec<String>>,
     /// There are some: asked for each message.
     any: AtomicBool,
 }
 
-impl Swapped {
+impl RecreatedTopics {
     fn note(&self, message: &str) {
-        if let Some(topic) = swapped_topic(message) {
+        if let Some(topic) = recreated_topic(message) {
             self.topics.lock().unwrap_or_else(PoisonError::into_inner).push(topic.to_owned());
             self.any.store(true, Ordering::Release);
         }
@@ -51,7 +51,7 @@ impl Swapped {
 }
 
 /// The topic in `[thrd:main]: Topic NAME changed id from ID to ID`, unless that says how the topic's id became known.
-fn swapped_topic(message: &str) -> Option<&str> {
+fn recreated_topic(message: &str) -> Option<&str> {
     const UNKNOWN: &str = "AAAAAAAAAAAAAAAAAAAAAA";
     let (start, ids) = message.split_once(" changed id from ")?;
     let (_, topic) = start.rsplit_once("Topic ")?;
@@ -66,7 +66,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.swapped.note(message);
+        self.recreated.note(message);
         // librdkafka calls every lost connection an error; the ones that matter come as `error` too.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -116,13 +116,15 @@ mod tests {
 
     #[test]
     fn a_topic_that_gets_another_id_is_noted_once() {
-        let swapped = Swapped::default();
-        assert!(swapped.take().is_empty());
-        swapped.note("[thrd:main]: Topic shop.users changed id from AAAAAAAAAAAAAAAAAAAAAA to 5dRmZbCwQ2a0kq2XJ3mX2A");
-        swapped.note("[thrd:main]: Topic shop.users [0] Leader 1 Epoch 0");
-        assert!(swapped.take().is_empty(), "its first id");
-        swapped.note("[thrd:main]: Topic shop.users changed id from 5dRmZbCwQ2a0kq2XJ3mX2A to x7Yl0p1VTrSbbqQnQWcXGg");
-        assert_eq!(swapped.take(), ["shop.users"]);
-        assert!(swapped.take().is_empty());
+        let recreated = RecreatedTopics::default();
+        assert!(recreated.take().is_empty());
+        recreated
+            .note("[thrd:main]: Topic shop.users changed id from AAAAAAAAAAAAAAAAAAAAAA to 5dRmZbCwQ2a0kq2XJ3mX2A");
+        recreated.note("[thrd:main]: Topic shop.users [0] Leader 1 Epoch 0");
+        assert!(recreated.take().is_empty(), "its first id");
+        recreated
+            .note("[thrd:main]: Topic shop.users changed id from 5dRmZbCwQ2a0kq2XJ3mX2A to x7Yl0p1VTrSbbqQnQWcXGg");
+        assert_eq!(recreated.take(), ["shop.users"]);
+        assert!(recreated.take().is_empty());
     }
 }

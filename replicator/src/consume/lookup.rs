@@ -69,7 +69,7 @@ struct Pending {
     wanted: Wanted,
     pause: Duration,
     due: Instant,
-    said: Option<String>,
+    told: Option<String>,
 }
 
 /// The thread's state.
@@ -91,7 +91,7 @@ impl Finder {
             match self.questions.recv_timeout(pause) {
                 Ok(Lookup::Find(wanted)) => {
                     let due = Instant::now();
-                    pending.push(Pending { wanted, pause: Duration::from_millis(250), due, said: None });
+                    pending.push(Pending { wanted, pause: Duration::from_millis(250), due, told: None });
                 }
                 Ok(Lookup::Inspect { topic, resume }) => {
                     let outcome = self.partitions(&topic, &resume);
@@ -128,7 +128,7 @@ impl Finder {
             if let Err(Obstacle::Unreachable(reason)) = &found {
                 unreachable = Some(reason.clone());
             }
-            if let Some(pending) = self.settle(pending, found) {
+            if let Some(pending) = self.report(pending, found) {
                 left.push(pending);
             }
         }
@@ -136,7 +136,7 @@ impl Finder {
     }
 
     /// Hands on what was found, or says what is waited for and keeps looking.
-    fn settle(&self, mut pending: Pending, found: Result<Vec<Found>, Obstacle>) -> Option<Pending> {
+    fn report(&self, mut pending: Pending, found: Result<Vec<Found>, Obstacle>) -> Option<Pending> {
         let topic = &pending.wanted.topic;
         let words = match found {
             Ok(found) => {
@@ -154,9 +154,9 @@ impl Finder {
             ),
             Err(Obstacle::Wait(words) | Obstacle::Unreachable(words)) => words,
         };
-        if pending.said.as_ref() != Some(&words) {
+        if pending.told.as_ref() != Some(&words) {
             pending.wanted.sink.waiting(&words);
-            pending.said = Some(words);
+            pending.told = Some(words);
         }
         pending.due = Instant::now() + pending.pause;
         pending.pause = (pending.pause * 2).min(LONGEST_PAUSE);

@@ -76,12 +76,12 @@ impl Reader {
 
     /// Reads until told to stop.
     pub(super) fn run(mut self) {
-        while self.obey() {
+        while self.handle_commands() {
             let now = Instant::now();
             self.tables.iter_mut().for_each(|table| table.hand_over(now));
-            self.let_go();
+            self.remove_closed();
             self.take_report();
-            self.give_up_swapped();
+            self.fail_recreated();
             self.inspect(now);
             if self.admit(now) {
                 self.read(now);
@@ -94,7 +94,7 @@ impl Reader {
     }
 
     /// Carries out what was commanded; false when it is time to stop.
-    fn obey(&mut self) -> bool {
+    fn handle_commands(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
@@ -156,7 +156,7 @@ impl Reader {
     }
 
     /// Stops reading the topics that nobody listens to any more.
-    fn let_go(&mut self) {
+    fn remove_closed(&mut self) {
         while let Some(index) = self.tables.iter().position(|table| table.sink.is_closed()) {
             self.remove(index);
         }
@@ -197,7 +197,7 @@ impl Reader {
         for _ in 0..BURST {
             match consumer.poll(timeout) {
                 Some(Ok(message)) => {
-                    self.give_up_swapped();
+                    self.fail_recreated();
                     self.receive(now, &message);
                     bytes += message.payload_len() + message.key_len();
                     if bytes >= self.sizes.batch {

@@ -119,8 +119,8 @@ impl Reader {
     }
 
     /// Ends the reading of topics that are others now. One of which nothing was read yet is as good as new.
-    pub(super) fn give_up_swapped(&mut self) {
-        for topic in self.consumer.context().swapped.take() {
+    pub(super) fn fail_recreated(&mut self) {
+        for topic in self.consumer.context().recreated.take() {
             let Some(index) = self.position(&topic) else { continue };
             if self.tables.get(index).is_some_and(Table::has_read) {
                 self.fail(index, ConsumeError::TopicDeleted { topic: topic.into() });
