@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::foreign::{foreign, put};
 use super::*;
 use crate::table::maintain::Job;
 
