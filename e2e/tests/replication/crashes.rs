@@ -47,10 +47,13 @@ async fn kafka_connect_killed_in_its_first_copy_makes_another_one_and_neither_de
     let stack = Arc::new(Stack::up(StackOptions::default().without(Part::Registry)).await.unwrap());
     let mut bench = Bench::shop_on(&stack, 200_000).await;
     bench.pipeline.start().await.unwrap();
+    let first = bench.pipeline.topic("public.orders").unwrap();
+    let copying = async || stack.end_offset(&first).await.is_ok_and(|end| end > 0);
+    bench.pipeline.wait("the first orders are copied", copying).await.unwrap();
+    stack.kill(Part::Connect).await.unwrap();
     let copied =
         |tables: &[TableView]| tables.iter().any(|table| table.name == "public.orders" && table.rows > Some(0));
-    bench.pipeline.wait_until("some orders were copied", copied).await.unwrap();
-    stack.kill(Part::Connect).await.unwrap();
+    bench.pipeline.wait_until("the table has some of the first copy", copied).await.unwrap();
     let last = bench.pipeline.topic("public.products").unwrap();
     assert_eq!(stack.end_offset(&last).await.unwrap_or(0), 0, "the copy was nearly done before Connect was killed");
     // Nothing else will say that they are gone. One table keeps a few rows, as queues do.
