@@ -73,6 +73,9 @@ struct Whole {
     /// The replicator; by default the one beside this program.
     #[arg(long)]
     replicator: Option<PathBuf>,
+    /// Another replicator, such as one of an earlier commit, that does the same in the same run.
+    #[arg(long, value_name = "REPLICATOR")]
+    against: Option<PathBuf>,
     /// Where the results go as JSON.
     #[arg(long, default_value = "bench.json")]
     output: PathBuf,
@@ -100,6 +103,10 @@ impl Whole {
             eprintln!("{} to {}…", format.name(), storage.name());
             let commit_size = self.commit_size;
             report.runs.push(run(&stack, &oracle, &program, Run { format, storage, commit_size }).await?);
+            if let Some(other) = &self.against {
+                eprintln!("the same by {}…", other.display());
+                report.against.push(run(&stack, &oracle, other, Run { format, storage, commit_size }).await?);
+            }
         }
         if self.peer {
             for &format in &self.format {

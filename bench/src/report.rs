@@ -19,6 +19,8 @@ pub(crate) struct Report {
     updates: u64,
     /// The replicator, format by format and storage by storage.
     pub(crate) runs: Vec<Measured>,
+    /// Another replicator in the same runs.
+    pub(crate) against: Vec<Measured>,
     /// The replicator at the peer's number of changes a commit, on a local disk.
     pub(crate) compared: Vec<Measured>,
     /// delta-rs MERGE.
@@ -42,8 +44,18 @@ impl Report {
     pub(crate) fn new(workload: Workload) -> Self {
         let at = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string();
         let Workload { rows, updates } = workload;
-        let (runs, compared) = (Vec::new(), Vec::new());
-        Self { machine: Machine::this(), at, rows, updates, runs, compared, peer: None, table_alone_per_s: None }
+        let (runs, against, compared) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            machine: Machine::this(),
+            at,
+            rows,
+            updates,
+            runs,
+            against,
+            compared,
+            peer: None,
+            table_alone_per_s: None,
+        }
     }
 
     /// Prints the table.
@@ -57,6 +69,13 @@ impl Report {
         );
         for run in &self.runs {
             line(&format!("{} to {}", run.format, run.storage), run);
+        }
+        for (run, other) in self.runs.iter().zip(&self.against) {
+            line(&format!("{} to {}, the other", run.format, run.storage), other);
+        }
+        for (run, other) in self.runs.iter().zip(&self.against) {
+            let speed = run.updates_per_s.zip(other.updates_per_s).map(|(ours, other)| ours / other);
+            println!("{} to {}: {} times the other's changes/s", run.format, run.storage, number(speed, 2));
         }
         for run in &self.compared {
             line(&format!("{} to {}, small commits", run.format, run.storage), run);
