@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use object_store::local::LocalFileSystem;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -16,6 +16,8 @@ use super::changes::{Changes, Key};
 use super::store::{Counted, Requests};
 use crate::workload::Workload;
 
+/// A file with many deleted rows is written anew by then.
+const SOON: SignedDuration = SignedDuration::from_mins(2);
 /// Rows of a commit that loads the table.
 const LOADED: u64 = 500_000;
 
@@ -37,7 +39,7 @@ pub(super) struct Table {
     pub(super) maintained: Vec<Maintained>,
     fold: Fold,
     progress: PartitionProgress,
-    running: Option<JoinHandle<Done>>,
+    running: Vec<JoinHandle<Done>>,
 }
 
 /// Where the parts of a table lie below its folder.
@@ -87,7 +89,7 @@ impl Table {
         let fold = Fold::new(Arc::clone(columns.arrow()), columns.key().to_vec(), columns.key_encoder()?);
         let progress = table.progress().clone();
         changes.go_on_at(progress.get(&0).map_or(0, |progress| progress.next_offset));
-        Ok(Self { keyed: table, changes, store, maintained: Vec::new(), fold, progress, running: None })
+        Ok(Self { keyed: table, changes, store, maintained: Vec::new(), fold, progress, running: Vec::new() })
     }
 
     /// Loads all rows and does what maintenance is due then.
@@ -125,37 +127,34 @@ impl Table {
         Ok(Cost { time: started.elapsed(), requests: self.store.requests() - before, committed })
     }
 
-    /// Lands what is done and begins what is due, on a thread of its own.
+    /// Lands what is done and begins what is due, each on a thread of its own.
     pub(super) async fn look_after(&mut self) -> anyhow::Result<()> {
-        if let Some(running) = self.running.take_if(|running| running.is_finished()) {
-            let done = running.await?;
-            self.maintained.push(self.keyed.finish(done, Timestamp::now()).await?);
+        self.look_after_at(Timestamp::now()).await
+    }
+
+    async fn look_after_at(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        for done in self.running.extract_if(.., |running| running.is_finished()) {
+            self.maintained.push(self.keyed.finish(done.await?, Timestamp::now()).await?);
         }
-        if self.running.is_none()
-            && let Some(work) = self.keyed.maintenance(Timestamp::now())
-        {
+        while let Some(work) = self.keyed.maintenance(now) {
             let runtime = Handle::current();
-            self.running = Some(tokio::task::spawn_blocking(move || runtime.block_on(work.run())));
+            self.running.push(tokio::task::spawn_blocking(move || runtime.block_on(work.run())));
         }
         Ok(())
     }
 
     /// Something is being done beside the writing.
     pub(super) fn is_looked_after(&self) -> bool {
-        self.running.as_ref().is_some_and(|running| !running.is_finished())
+        self.running.iter().any(|running| !running.is_finished())
     }
 
-    /// Waits until nothing is due.
+    /// Does what is due, and what will be soon if nothing changes.
     pub(super) async fn finish_maintenance(&mut self) -> anyhow::Result<()> {
+        self.look_after().await?;
         loop {
-            if let Some(running) = self.running.take() {
-                let done = running.await?;
-                self.maintained.push(self.keyed.finish(done, Timestamp::now()).await?);
-            }
-            self.look_after().await?;
-            if self.running.is_none() {
-                return Ok(());
-            }
+            self.look_after_at(Timestamp::now() + SOON).await?;
+            let Some(running) = self.running.pop() else { return Ok(()) };
+            self.maintained.push(self.keyed.finish(running.await?, Timestamp::now()).await?);
         }
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::policy::Policy;
 use crate::report::{TableHandle, describe};
-use crate::table::{Done, ErrorKind, KeyedTable, TableError};
+use crate::table::{Done, ErrorKind, KeyedTable, Lane, TableError, Work};
 
-/// One table is looked after at a time, whatever the number of tables: the others write meanwhile.
-static TURN: Semaphore = Semaphore::const_new(1);
+/// One table is looked after in each lane at a time, whatever the number of tables: the others write meanwhile.
+static SHORT_TURN: Semaphore = Semaphore::const_new(1);
+static LONG_TURN: Semaphore = Semaphore::const_new(1);
 
 /// How soon it is looked again whether something is due when nothing is committed.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
@@ -21,7 +22,7 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 /// What is being done for one table.
 #[derive(Default)]
 pub(super) struct Maintenance {
-    running: Option<JoinHandle<Done>>,
+    running: JoinSet<Done>,
     /// When to look whether something is due; at once when there is no time.
     look_at: Option<Instant>,
 }
@@ -32,34 +33,39 @@ impl Maintenance {
         self.look_at = None;
     }
 
-    /// Begins what is due, if nothing is being done. When to come again.
+    /// Begins what is due. When to come again.
     pub(super) fn begin(&mut self, table: &mut KeyedTable) -> Option<Instant> {
-        if self.running.is_some() {
-            return None;
-        }
         let now = Instant::now();
-        if self.look_at.is_some_and(|look_at| now < look_at) {
-            return self.look_at;
+        if self.look_at.is_none_or(|look_at| look_at <= now) {
+            self.look_at = Some(now + LOOK_INTERVAL);
+            while let Some(work) = table.maintenance(Timestamp::now()) {
+                self.spawn(work);
+            }
         }
-        self.look_at = Some(now + LOOK_INTERVAL);
-        let work = table.maintenance(Timestamp::now())?;
+        self.look_at
+    }
+
+    fn spawn(&mut self, work: Work) {
         let runtime = Handle::current();
         // Decoding and encoding whole files would hold up whoever shares the thread.
-        self.running = Some(tokio::task::spawn_blocking(move || {
+        self.running.spawn_blocking(move || {
             runtime.block_on(async {
-                let _turn = TURN.acquire().await;
+                let turn = match work.lane() {
+                    Lane::Short => &SHORT_TURN,
+                    Lane::Long => &LONG_TURN,
+                };
+                let _turn = turn.acquire().await;
                 work.run().await
             })
-        }));
-        self.look_at
+        });
     }
 
     /// Waits for what is being done; for ever while nothing is.
     pub(super) async fn done(&mut self) -> Result<Done, JoinError> {
-        let Some(running) = &mut self.running else { return std::future::pending().await };
-        let done = running.await;
-        self.running = None;
-        done
+        match self.running.join_next().await {
+            Some(done) => done,
+            None => std::future::pending().await,
+        }
     }
 
     /// Lands what was done. An error is one that ends the table: what only kept the work from being done is told, and

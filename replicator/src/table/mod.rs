@@ -35,7 +35,7 @@ pub use columns::Columns;
 pub use commit::{Committed, Stages};
 pub use error::{ErrorKind, TableError};
 pub use index::IndexError;
-pub use maintain::{Done, Job, Maintained, Maintenance, TableStats, Window, Work};
+pub use maintain::{Done, Job, Lane, Maintained, Maintenance, TableStats, Window, Work};
 pub use opening::Opening;
 pub use spec::TableSpec;
 pub use tributary_crds::Writes;

@@ -35,7 +35,7 @@ pub(crate) struct Process {
     progress: PartitionProgress,
     /// Nothing of its progress is missing in the log.
     clean: bool,
-    work: Option<Side<Done>>,
+    work: Vec<Side<Done>>,
 }
 
 /// Why a process ends.
@@ -89,7 +89,7 @@ impl Process {
         let table = persist!(store, KeyedTable::open(&spec))?;
         let mut progress = table.as_ref().map(|table| table.progress().clone()).unwrap_or_default();
         progress.entry(0).or_default();
-        Ok(Self { store, spec, table, fold: None, progress, clean: true, work: None })
+        Ok(Self { store, spec, table, fold: None, progress, clean: true, work: Vec::new() })
     }
 
     /// The first offset that was not read.
@@ -157,22 +157,27 @@ impl Process {
         let (committed, done) = beside(rng, Box::pin(commit), &mut self.work).await;
         committed?;
         self.clean = true;
-        match done {
-            Some(done) => self.finish(done, tally, now).await?,
-            None if rng.chance(200) => self.finish_work(tally, now).await?,
-            None => {}
+        let any = !done.is_empty();
+        for done in done {
+            self.finish(done, tally, now).await?;
+        }
+        if !any && rng.chance(200) {
+            self.finish_work(tally, now).await?;
         }
         Ok(true)
     }
 
     /// Begins what is due, if anything is. Says what; a checkpoint is done at once, for it works on threads of its own.
     pub(crate) async fn maintain(&mut self, tally: &Tally, now: Timestamp) -> Result<Option<Job>, End> {
-        let Some(table) = self.table.as_mut().filter(|_| self.work.is_none()) else { return Ok(None) };
+        let Some(table) = &mut self.table else { return Ok(None) };
         // Clean-up and vacuum wait some minutes from the first time they are asked for.
         let before = table.maintenance(now - SignedDuration::from_hours(24));
         let Some(work) = before.or_else(|| table.maintenance(now)) else { return Ok(None) };
         let job = work.job();
-        self.work = Some(Box::pin(work.run()));
+        self.work.push(Box::pin(work.run()));
+        if self.work.len() > 1 {
+            tally.count("maintenance: beside another");
+        }
         if job == Job::Checkpoint {
             self.finish_work(tally, now).await?;
         }
@@ -181,13 +186,11 @@ impl Process {
 
     /// Waits for the maintenance that runs.
     pub(crate) async fn finish_work(&mut self, tally: &Tally, now: Timestamp) -> Result<(), End> {
-        match self.work.take() {
-            Some(work) => {
-                let done = work.await;
-                self.finish(done, tally, now).await
-            }
-            None => Ok(()),
+        for work in std::mem::take(&mut self.work) {
+            let done = work.await;
+            self.finish(done, tally, now).await?;
         }
+        Ok(())
     }
 
     async fn finish(&mut self, done: Done, tally: &Tally, now: Timestamp) -> Result<(), End> {

@@ -52,24 +52,40 @@ fn topic(shape: &Shape, steps: &[Step]) -> Vec<Message> {
     source.messages().to_vec()
 }
 
-/// Reads the topic in pieces of these sizes, each of them a commit, and starts anew after each third one.
-async fn replicate(shape: &Shape, topic: &[Message], sizes: &[usize]) -> Arc<Backing> {
+/// Reads the topic in pieces of these sizes, each of them a commit, and starts anew after so many. Maintenance that is due
+/// begins before the commits that `looks` says, and goes on beside those that follow.
+async fn replicate(
+    shape: &Shape,
+    topic: &[Message],
+    sizes: &[usize],
+    looks: &[bool],
+    lifetime: usize,
+) -> (Arc<Backing>, Tally) {
     let backing = Arc::<Backing>::default();
+    let (tally, mut rng) = (Tally::default(), Rng::new(7));
     let store = FaultStore::new(Arc::clone(&backing), Tally::default(), Rng::new(7), Rates::default(), None);
     let mut process = Process::start(shape, store.clone(), None).await.unwrap();
-    for (at, size) in sizes.iter().cycle().enumerate() {
+    for (at, (size, looks)) in sizes.iter().cycle().zip(looks.iter().cycle()).enumerate() {
         if process.next() == topic.len() && process.may_commit() {
             break;
         }
         process.read(shape, topic, *size).await.unwrap();
-        if process.may_commit() {
-            process.commit(&mut Rng::new(7), &Tally::default(), Timestamp::now()).await.unwrap();
+        if *looks {
+            while process.maintain(&tally, Timestamp::now()).await.unwrap().is_some() {}
         }
-        if at % 3 == 2 {
+        if process.may_commit() {
+            process.commit(&mut rng, &tally, Timestamp::now()).await.unwrap();
+        }
+        if at % lifetime == lifetime - 1 {
             process = Process::start(shape, store.clone(), None).await.unwrap();
         }
     }
-    backing
+    process.finish_work(&tally, Timestamp::now()).await.unwrap();
+    (backing, tally)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 proptest! {
@@ -82,10 +98,26 @@ proptest! {
     ) {
         let shape = Shape::plain();
         let topic = topic(&shape, &steps);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let backing = runtime.block_on(replicate(&shape, &topic, &sizes));
+        let (backing, _) = block_on(replicate(&shape, &topic, &sizes, &[false], 3));
         if let Some(last) = log::latest(&backing) {
             Checker::new(&backing, &shape, &topic).check_to(last).unwrap();
         }
+    }
+
+    #[test]
+    fn compaction_keeps_every_row_whatever_is_committed_beside_it(
+        steps in prop::collection::vec(step(), 40..120),
+        sizes in prop::collection::vec(1..3usize, 1..6),
+        looks in prop::collection::vec(any::<bool>(), 1..6).prop_map(|looks| [vec![true], looks].concat()),
+        sorted in any::<bool>(),
+    ) {
+        let mut shape = Shape::plain();
+        shape.target_file_bytes = 64 << 10;
+        shape.cluster_by = if sorted { vec![shape.columns[0].name.clone()] } else { vec![] };
+        let topic = topic(&shape, &steps);
+        let (backing, tally) = block_on(replicate(&shape, &topic, &sizes, &looks, 60));
+        prop_assume!(tally.to_string().contains("compaction"), "nothing was written anew");
+        let last = log::latest(&backing).unwrap();
+        Checker::new(&backing, &shape, &topic).check_to(last).unwrap();
     }
 }

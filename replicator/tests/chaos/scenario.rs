@@ -298,15 +298,13 @@ impl Scenario<'_> {
         let (first, second) = (self.store(), self.store());
         let mut turns = self.rng.fork();
         let other = write(self.shape.clone(), self.topic.to_vec(), self.batch, second.clone(), self.rng.fork());
-        let mut other: Option<Side<Result<(), End>>> = Some(Box::pin(other));
+        let mut others: Vec<Side<Result<(), End>>> = vec![Box::pin(other)];
         let one = write(self.shape.clone(), self.topic.to_vec(), self.batch, first.clone(), self.rng.fork());
-        let (one, done) = beside(&mut turns, Box::pin(one), &mut other).await;
-        let done = match (done, other) {
-            (Some(done), _) => done,
-            (None, Some(other)) => other.await,
-            (None, None) => Ok(()),
-        };
-        for (store, end) in [(first, one), (second, done)] {
+        let (one, mut done) = beside(&mut turns, Box::pin(one), &mut others).await;
+        for other in others {
+            done.push(other.await);
+        }
+        for (store, end) in std::iter::once((first, one)).chain(done.into_iter().map(|end| (second.clone(), end))) {
             if let Err(end) = end {
                 self.judge(&store, end)?;
             }

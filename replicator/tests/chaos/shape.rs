@@ -63,7 +63,7 @@ impl Shape {
         };
         let cluster_by = if rng.chance(300) { vec!["number".to_owned(), "part".to_owned()] } else { vec![] };
         let writes = if rng.chance(250) { Writes::CopyOnWrite } else { Writes::DeletionVectors };
-        let target_file_bytes = *rng.pick(&[1, 4 << 10, 128 << 20]);
+        let target_file_bytes = *rng.pick(&[1, 4 << 10, 64 << 10, 128 << 20]);
         let spread = if kinds.len() == 1 { rng.between(3, 40) } else { rng.between(2, 6) };
         Self { columns, key: kinds.len(), partition_by, cluster_by, writes, target_file_bytes, spread }
     }

@@ -31,21 +31,24 @@ pub(crate) async fn pass() {
 /// Something that goes on beside something else.
 pub(crate) type Side<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// Runs `main` to its end, and `side` as far as it gets meanwhile. What came of `side`, if that is at its end too.
+/// Runs `main` to its end, and `sides` as far as they get meanwhile. What came of those that are at their end too.
 pub(crate) async fn beside<M, S>(
     rng: &mut Rng,
     main: impl Future<Output = M>,
-    side: &mut Option<Side<S>>,
-) -> (M, Option<S>) {
+    sides: &mut Vec<Side<S>>,
+) -> (M, Vec<S>) {
     let mut main = pin!(main);
-    let (mut done, mut sides_turn) = (None, rng.chance(500));
+    let mut done = Vec::new();
+    let mut turn = next_turn(rng, sides.len());
     let main = poll_fn(|context| {
         loop {
             PASSED.set(false);
-            match side.as_mut().filter(|_| sides_turn) {
-                Some(running) => {
-                    if let Poll::Ready(output) = running.as_mut().poll(context) {
-                        (*side, done, sides_turn) = (None, Some(output), false);
+            match turn {
+                Some(number) => {
+                    if let Poll::Ready(output) = sides[number].as_mut().poll(context) {
+                        drop(sides.remove(number));
+                        done.push(output);
+                        turn = None;
                         continue;
                     }
                 }
@@ -58,8 +61,13 @@ pub(crate) async fn beside<M, S>(
             if !PASSED.get() {
                 return Poll::Pending;
             }
-            sides_turn = rng.chance(500);
+            turn = next_turn(rng, sides.len());
         }
     });
     (main.await, done)
+}
+
+/// Half of the turns are those of the sides; `None` is the main one's.
+fn next_turn(rng: &mut Rng, sides: usize) -> Option<usize> {
+    (sides > 0 && rng.chance(500)).then(|| rng.below(sides))
 }

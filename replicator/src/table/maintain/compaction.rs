@@ -121,12 +121,24 @@ fn gone_meanwhile(files: &DataFiles, sources: &[Arc<DataFile>]) -> RoaringTreema
             None => drop(gone.insert_range(first..first + live)),
             Some((_, now)) => {
                 let new = &now.deleted - &source.deleted;
-                gone.extend(new.iter().map(|row| first + row - source.deleted.range_cardinality(..row)));
+                gone.extend(ranks(&source.deleted, &new).map(|rank| first + rank));
             }
         }
         first += live;
     }
     gone
+}
+
+/// The ranks of `rows` among those that are not `deleted`, in order.
+fn ranks(deleted: &RoaringTreemap, rows: &RoaringTreemap) -> impl Iterator<Item = u64> {
+    let mut deleted = deleted.iter().peekable();
+    let mut before = 0;
+    rows.iter().map(move |row| {
+        while deleted.next_if(|deleted| *deleted < row).is_some() {
+            before += 1;
+        }
+        row - before
+    })
 }
 
 /// Positions in a new file of rows that are gone.

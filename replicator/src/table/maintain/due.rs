@@ -1,22 +1,27 @@
 //! What is due. Pure: files and times come in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Job;
-use crate::table::data_file::{DataFile, DataFiles};
+use super::{Job, Lane};
+use crate::table::data_file::{DataFile, DataFiles, FileId};
 
 /// Files of one tier that become one of the next.
 const FAN_IN: usize = 16;
 /// Most files that are written anew at a time: what has gathered while a large file was written is gone at once.
 const AT_ONCE: usize = 512;
-/// Size of a file of the lowest tier, in bytes; each tier is [`FAN_IN`] times larger than the one below.
-const LOWEST_TIER: u64 = 64 << 10;
+/// Files of the lowest tier are smaller than this part of the target (64 KiB, of 128 MiB); each tier is [`FAN_IN`] times
+/// larger than the one below.
+const LOWEST_TIER: u64 = 2048;
+/// Files that are written anew in moments make up this part of the target, at most (16 MiB).
+const SHORT: u64 = 8;
 /// A file is written anew when this share of its rows is deleted: each such row costs two or three others then.
 const DELETED_SHARE: f64 = 0.3;
+/// How long a file stays worn before it is written anew: where rows change fast, all of it is deleted by then.
+const WORN_FOR: Duration = Duration::from_mins(1);
 /// Versions after which the log is checkpointed, at the earliest.
 const CHECKPOINT_VERSIONS: u64 = 100;
 /// Versions after which it is, at the latest.
@@ -49,10 +54,43 @@ pub(super) enum Due {
     Vacuum,
 }
 
-/// When things were done last.
+impl Due {
+    pub(super) fn job(&self) -> Job {
+        match self {
+            Self::Compaction(_) => Job::Compaction,
+            Self::Checkpoint => Job::Checkpoint,
+            Self::LogCleanup => Job::LogCleanup,
+            Self::Vacuum => Job::Vacuum,
+        }
+    }
+
+    /// What may take minutes on a large table has a lane of its own, so that small files never wait for it.
+    pub(super) fn lane(&self, target: u64) -> Lane {
+        match self {
+            Self::Checkpoint => Lane::Short,
+            Self::Compaction(sources) => {
+                let bytes: u64 = sources.iter().map(|file| live_bytes(file)).sum();
+                if bytes <= target / SHORT { Lane::Short } else { Lane::Long }
+            }
+            Self::LogCleanup | Self::Vacuum => Lane::Long,
+        }
+    }
+}
+
+/// What is being done in a lane.
+#[derive(Debug)]
+struct Running {
+    job: Job,
+    /// Data files that it replaces.
+    paths: HashSet<String>,
+}
+
+/// What is being done, and when things were done last.
 #[derive(Debug)]
 pub(in crate::table) struct Schedule {
-    running: Option<Job>,
+    short: Option<Running>,
+    long: Option<Running>,
+    worn_since: HashMap<FileId, Timestamp>,
     checkpoint_version: u64,
     checkpoint_bytes: u64,
     clean_at: Option<Timestamp>,
@@ -66,7 +104,9 @@ impl Schedule {
         // So that tables that are opened again and again are checkpointed all the same.
         let checkpoint_version = version - version % CHECKPOINT_VERSIONS;
         Self {
-            running: None,
+            short: None,
+            long: None,
+            worn_since: HashMap::new(),
             checkpoint_version,
             checkpoint_bytes: 0,
             clean_at: None,
@@ -75,27 +115,58 @@ impl Schedule {
         }
     }
 
-    /// What comes next. A compaction waits for nothing but those that are overdue.
+    /// What comes next, one thing a lane. A compaction waits for nothing but those that are overdue.
     pub(super) fn due(&mut self, facts: &Facts<'_>) -> Option<Due> {
         let first = after(facts.now, FIRST.min(interval_of_cleanup(facts.history)));
         let clean_at = *self.clean_at.get_or_insert(first);
         let vacuum_at = *self.vacuum_at.get_or_insert(first);
-        if self.running.is_some() || self.rest_until.is_some_and(|until| facts.now < until) {
+        self.note_worn(facts);
+        if self.rest_until.is_some_and(|until| facts.now < until) {
             return None;
         }
-        if self.checkpoint_is_due(facts.version) {
+        if self.short.is_none() && self.checkpoint_is_due(facts.version) {
             return Some(Due::Checkpoint);
         }
-        if facts.now >= clean_at {
+        if self.long.is_none() && facts.now >= clean_at {
             return Some(Due::LogCleanup);
         }
         if !facts.allowed {
             return None;
         }
-        if facts.now >= vacuum_at {
-            return Some(Due::Vacuum);
+        if self.long.is_none() && facts.now >= vacuum_at {
+            // A file that is being written is in no version yet, and would be taken for a left-over if that takes longer
+            // than the history. Files that are begun later are newer than what a vacuum removes.
+            return self.short.is_none().then_some(Due::Vacuum);
         }
-        compaction(facts.files, facts.target_bytes).map(Due::Compaction)
+        self.compaction(facts)
+    }
+
+    /// The first compaction for which a lane is free: a full tier, the lowest first, or else the file that is most worn.
+    fn compaction(&self, facts: &Facts<'_>) -> Option<Due> {
+        let target = facts.target_bytes;
+        let idle: Vec<_> = facts.files.iter().filter(|(_, file)| !self.is_being_replaced(file)).collect();
+        let full = full_tiers(idle.iter().map(|(_, file)| *file), target);
+        let is_long_worn = |id| self.worn_since.get(id).is_some_and(|since| after(*since, WORN_FOR) <= facts.now);
+        let worn = most_worn(idle.iter().filter(|(id, _)| is_long_worn(id)).map(|(_, file)| *file), target);
+        let all = full.into_iter().chain(worn).map(Due::Compaction);
+        all.into_iter().find(|due| self.is_free(due.lane(target)))
+    }
+
+    fn note_worn(&mut self, facts: &Facts<'_>) {
+        let worn = facts.files.iter().filter(|(_, file)| wear(file, facts.target_bytes) >= 1.0);
+        let since = |id| self.worn_since.get(&id).copied().unwrap_or(facts.now);
+        self.worn_since = worn.map(|(id, _)| (id, since(id))).collect();
+    }
+
+    fn is_free(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::Short => self.short.is_none(),
+            Lane::Long => self.long.is_none(),
+        }
+    }
+
+    fn is_being_replaced(&self, file: &DataFile) -> bool {
+        self.short.iter().chain(&self.long).any(|running| running.paths.contains(&file.add.path))
     }
 
     /// The larger the checkpoint, the more versions it must stand for: so its cost stays a part of the log's.
@@ -105,8 +176,19 @@ impl Schedule {
         versions >= LONGEST_LOG || (versions >= CHECKPOINT_VERSIONS && grown)
     }
 
-    pub(super) fn started(&mut self, job: Job) {
-        self.running = Some(job);
+    pub(super) fn started(&mut self, due: &Due, lane: Lane) {
+        let paths = match due {
+            Due::Compaction(sources) => sources.iter().map(|file| file.add.path.clone()).collect(),
+            _ => HashSet::new(),
+        };
+        *self.running_mut(lane) = Some(Running { job: due.job(), paths });
+    }
+
+    fn running_mut(&mut self, lane: Lane) -> &mut Option<Running> {
+        match lane {
+            Lane::Short => &mut self.short,
+            Lane::Long => &mut self.long,
+        }
     }
 
     pub(super) fn checkpointed(&mut self, version: u64, bytes: u64) {
@@ -117,12 +199,14 @@ impl Schedule {
         self.checkpoint_version
     }
 
-    pub(super) fn finished(&mut self, job: Job, now: Timestamp, well: bool, history: Duration) {
-        self.running = None;
-        self.rest_until = (!well).then(|| after(now, REST));
-        match job {
-            Job::LogCleanup if well => self.clean_at = Some(after(now, interval_of_cleanup(history))),
-            Job::Vacuum if well => self.vacuum_at = Some(after(now, interval_of_vacuum(history))),
+    pub(super) fn finished(&mut self, lane: Lane, now: Timestamp, well: bool, history: Duration) {
+        let finished = self.running_mut(lane).take();
+        if !well {
+            self.rest_until = Some(after(now, REST));
+        }
+        match finished.map(|running| running.job) {
+            Some(Job::LogCleanup) if well => self.clean_at = Some(after(now, interval_of_cleanup(history))),
+            Some(Job::Vacuum) if well => self.vacuum_at = Some(after(now, interval_of_vacuum(history))),
             _ => {}
         }
     }
@@ -143,21 +227,27 @@ fn after(now: Timestamp, duration: Duration) -> Timestamp {
     now.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// The files that are written anew next: those of the lowest tier that is full, or else the one that is most worn.
-pub(super) fn compaction(files: &DataFiles, target: u64) -> Option<Vec<Arc<DataFile>>> {
-    let full = tiers(files, target).into_values().find(|tier| tier.len() >= FAN_IN);
-    full.map(|tier| bounded(tier, target)).or_else(|| {
-        let wear = files.iter().map(|(_, file)| (wear(file), file));
-        let worst = wear.filter(|(wear, _)| *wear >= 1.0).max_by(|left, right| left.0.total_cmp(&right.0));
-        worst.map(|(_, file)| vec![Arc::clone(file)])
-    })
+/// The tiers that are full, the lowest first.
+fn full_tiers<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>, target: u64) -> Vec<Vec<Arc<DataFile>>> {
+    let full = tiers(files, target).into_values().filter(|tier| tier.len() >= FAN_IN);
+    full.map(|tier| bounded(tier, target)).collect()
+}
+
+/// The file that gains most by being written anew alone.
+fn most_worn<'a>(files: impl Iterator<Item = &'a Arc<DataFile>>, target: u64) -> Option<Vec<Arc<DataFile>>> {
+    let worn = files.map(|file| (wear(file, target), file)).filter(|(wear, _)| *wear >= 1.0);
+    worn.max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, file)| vec![Arc::clone(file)])
 }
 
 /// From 1 on, writing the file anew pays: for its readers, who skip what is deleted, or for the writer, to whom its
-/// deletion vectors have cost as much. So vectors never cost more than twice what they would have to.
-fn wear(file: &DataFile) -> f64 {
-    let writing = live_bytes(file).max(LOWEST_TIER) as f64;
-    (file.deleted_share() / DELETED_SHARE).max(file.vector_bytes as f64 / writing)
+/// deletion vectors have cost as much. So vectors never cost more than twice what they would have to. The smallest files
+/// are left to their tier: they are soon written anew anyway, and requests cost more than their bytes.
+fn wear(file: &DataFile, target: u64) -> f64 {
+    let bytes = live_bytes(file);
+    if file.add.size.unsigned_abs() < target / LOWEST_TIER {
+        return 0.0;
+    }
+    (file.deleted_share() / DELETED_SHARE).max(file.vector_bytes as f64 / bytes.max(1) as f64)
 }
 
 /// Files that gain by being written anew, however few they are.
@@ -174,12 +264,15 @@ pub(super) fn any_compaction(files: &DataFiles, target: u64) -> Option<Vec<Arc<D
 }
 
 /// Small files by tier and partition, the lowest tier first.
-fn tiers(files: &DataFiles, target: u64) -> BTreeMap<(u32, String), Vec<Arc<DataFile>>> {
+fn tiers<'a>(
+    files: impl Iterator<Item = &'a Arc<DataFile>>,
+    target: u64,
+) -> BTreeMap<(u32, String), Vec<Arc<DataFile>>> {
     let mut tiers: BTreeMap<_, Vec<Arc<DataFile>>> = BTreeMap::new();
-    for (_, file) in files.iter() {
+    for file in files {
         let bytes = live_bytes(file);
         if bytes < target / 2 {
-            let tier = (bytes / LOWEST_TIER).checked_ilog(FAN_IN as u64).map_or(0, |tier| tier + 1);
+            let tier = (bytes / (target / LOWEST_TIER).max(1)).checked_ilog(FAN_IN as u64).map_or(0, |tier| tier + 1);
             let partition = format!("{:?}", file.add.partition_values);
             tiers.entry((tier, partition)).or_default().push(Arc::clone(file));
         }

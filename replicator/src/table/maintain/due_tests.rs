@@ -35,6 +35,12 @@ fn facts(files: &DataFiles, version: u64, minutes: i64) -> Facts<'_> {
     Facts { now, version, files, target_bytes: TARGET, history: 7 * 24 * HOUR, allowed: true }
 }
 
+/// What is written anew first, however long files have been worn.
+fn compaction(files: &DataFiles, target: u64) -> Option<Vec<Arc<DataFile>>> {
+    let all = || files.iter().map(|(_, file)| file);
+    full_tiers(all(), target).into_iter().chain(most_worn(all(), target)).next()
+}
+
 fn paths(sources: &[Arc<DataFile>]) -> Vec<&str> {
     sources.iter().map(|file| file.add.path.as_str()).collect()
 }
@@ -82,14 +88,68 @@ fn a_file_is_written_anew_when_its_deletion_vectors_have_cost_as_much_as_that() 
 }
 
 #[test]
+fn small_files_do_not_wait_for_a_large_one_and_neither_is_replaced_twice() {
+    let mut schedule = Schedule::new(0);
+    let large = || [file("a", 100, TARGET, 50), file("a", 101, TARGET, 40)];
+    let all = files((0..16).map(|number| file("a", number, 3000, 0)).chain(large()));
+    schedule.due(&facts(&all, 0, 0));
+    let next = |schedule: &mut Schedule| {
+        let Due::Compaction(sources) = schedule.due(&facts(&all, 0, 1))? else { return None };
+        let started = paths(&sources).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let due = Due::Compaction(sources);
+        schedule.started(&due, due.lane(TARGET));
+        Some(started)
+    };
+    assert_eq!(next(&mut schedule).unwrap().len(), 16);
+    assert_eq!(next(&mut schedule).unwrap(), ["a/100"]);
+    assert!(next(&mut schedule).is_none(), "one in each lane");
+    schedule.finished(Lane::Short, Timestamp::UNIX_EPOCH, true, HOUR);
+    assert_eq!(next(&mut schedule).unwrap().len(), 16, "the table has them still");
+    schedule.finished(Lane::Long, Timestamp::UNIX_EPOCH, true, HOUR);
+    assert_eq!(next(&mut schedule).unwrap(), ["a/100"]);
+}
+
+#[test]
+fn a_worn_file_waits_a_minute_for_it_may_soon_be_empty() {
+    let mut schedule = Schedule::new(0);
+    let (worn, mended) = (files([file("a", 0, TARGET, 31)]), files([file("a", 0, TARGET, 29)]));
+    for minute in 0..5 {
+        assert!(schedule.due(&facts(&worn, 0, 2 * minute)).is_none());
+        assert!(schedule.due(&facts(&mended, 0, 2 * minute + 1)).is_none());
+    }
+    assert!(schedule.due(&facts(&worn, 0, 8)).is_none());
+    assert!(matches!(schedule.due(&facts(&worn, 0, 9)), Some(Due::Compaction(_))));
+}
+
+#[test]
+fn a_vacuum_begins_when_no_file_is_being_written_and_small_files_do_not_wait_for_it() {
+    let mut schedule = Schedule::new(0);
+    let small = files((0..16).map(|number| file("a", number, 3000, 0)));
+    schedule.due(&facts(&small, 0, 0));
+    let begin = |schedule: &mut Schedule, minutes| {
+        let due = schedule.due(&facts(&small, 0, minutes))?;
+        let lane = due.lane(TARGET);
+        schedule.started(&due, lane);
+        Some((due.job(), lane))
+    };
+    assert_eq!(begin(&mut schedule, 5), Some((Job::Compaction, Lane::Short)));
+    assert_eq!(begin(&mut schedule, 10), Some((Job::LogCleanup, Lane::Long)));
+    schedule.finished(Lane::Long, Timestamp::UNIX_EPOCH, true, 7 * 24 * HOUR);
+    assert_eq!(begin(&mut schedule, 10), None, "a vacuum waits");
+    schedule.finished(Lane::Short, Timestamp::UNIX_EPOCH, true, HOUR);
+    assert_eq!(begin(&mut schedule, 10), Some((Job::Vacuum, Lane::Long)));
+    assert_eq!(begin(&mut schedule, 10), Some((Job::Compaction, Lane::Short)));
+}
+
+#[test]
 fn a_checkpoint_is_due_after_a_hundred_versions_and_later_when_it_is_large() {
     let (mut schedule, none) = (Schedule::new(1), DataFiles::default());
     assert!(schedule.due(&facts(&none, 99, 0)).is_none());
     assert!(matches!(schedule.due(&facts(&none, 100, 0)), Some(Due::Checkpoint)));
-    schedule.started(Job::Checkpoint);
+    schedule.started(&Due::Checkpoint, Lane::Short);
     assert!(schedule.due(&facts(&none, 100, 0)).is_none(), "one thing at a time");
     schedule.checkpointed(100, 2 << 20);
-    schedule.finished(Job::Checkpoint, Timestamp::UNIX_EPOCH, true, HOUR);
+    schedule.finished(Lane::Short, Timestamp::UNIX_EPOCH, true, HOUR);
     assert!(schedule.due(&facts(&none, 200, 0)).is_none(), "the log has not grown by half of it");
     assert!(matches!(schedule.due(&facts(&none, 356, 0)), Some(Due::Checkpoint)));
     schedule.checkpointed(356, 1 << 30);
@@ -100,17 +160,18 @@ fn a_checkpoint_is_due_after_a_hundred_versions_and_later_when_it_is_large() {
 fn the_log_is_cleaned_every_hour_and_the_table_vacuumed_once_a_day_and_soon_after_the_start() {
     let (mut schedule, none) = (Schedule::new(0), DataFiles::default());
     assert!(schedule.due(&facts(&none, 0, 0)).is_none());
-    let finish = |schedule: &mut Schedule, job, minutes: i64| {
+    let finish = |schedule: &mut Schedule, due, minutes: i64| {
         let now = Timestamp::from_second(60 * minutes).unwrap();
-        schedule.finished(job, now, true, 7 * 24 * HOUR);
+        schedule.started(&due, Lane::Long);
+        schedule.finished(Lane::Long, now, true, 7 * 24 * HOUR);
     };
     assert!(matches!(schedule.due(&facts(&none, 0, 10)), Some(Due::LogCleanup)));
-    finish(&mut schedule, Job::LogCleanup, 10);
+    finish(&mut schedule, Due::LogCleanup, 10);
     assert!(matches!(schedule.due(&facts(&none, 0, 11)), Some(Due::Vacuum)));
-    finish(&mut schedule, Job::Vacuum, 11);
+    finish(&mut schedule, Due::Vacuum, 11);
     assert!(schedule.due(&facts(&none, 0, 69)).is_none());
     assert!(matches!(schedule.due(&facts(&none, 0, 70)), Some(Due::LogCleanup)));
-    finish(&mut schedule, Job::LogCleanup, 24 * 60);
+    finish(&mut schedule, Due::LogCleanup, 24 * 60);
     assert!(matches!(schedule.due(&facts(&none, 0, 24 * 60 + 11)), Some(Due::Vacuum)));
 }
 
@@ -130,7 +191,7 @@ fn after_a_failure_nothing_is_tried_for_a_minute() {
     let mut schedule = Schedule::new(0);
     let files = files((0..16).map(|number| file("a", number, 3000, 0)));
     let now = Timestamp::from_second(60).unwrap();
-    schedule.finished(Job::Compaction, now, false, HOUR);
+    schedule.finished(Lane::Short, now, false, HOUR);
     assert!(schedule.due(&facts(&files, 0, 1)).is_none());
     assert!(schedule.due(&facts(&files, 0, 2)).is_some());
 }

@@ -47,9 +47,19 @@ impl Job {
     }
 }
 
+/// One thing is done in each lane at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// What is done in moments: checkpoints, and compactions of few bytes.
+    Short,
+    /// What takes as long as the table is large.
+    Long,
+}
+
 /// Maintenance that is due, on the table as it is now.
 pub struct Work {
     job: Job,
+    lane: Lane,
     context: Context,
     input: Input,
 }
@@ -64,6 +74,7 @@ enum Input {
 /// Maintenance that was done, or failed.
 pub struct Done {
     job: Job,
+    lane: Lane,
     outcome: Result<Outcome, TableError>,
 }
 
@@ -92,6 +103,11 @@ impl Work {
         self.job
     }
 
+    /// Where it is done.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// Does it, except for what has to land in the log.
     pub async fn run(self) -> Done {
         let context = self.context;
@@ -109,7 +125,7 @@ impl Work {
                 vacuum::run(&context, now, version, &files).await.map(|objects| Outcome::Removed { objects })
             }
         };
-        Done { job: self.job, outcome }
+        Done { job: self.job, lane: self.lane, outcome }
     }
 }
 
@@ -121,7 +137,7 @@ impl Done {
 }
 
 impl KeyedTable {
-    /// What is due at `now`, if anything is; one thing at a time, and nothing while a commit has not landed. Compaction
+    /// What is due at `now`, if anything is; one thing a lane at a time, and nothing while a commit has not landed. Compaction
     /// and vacuum only in the windows of the resource.
     pub fn maintenance(&mut self, now: Timestamp) -> Option<Work> {
         if self.pending.is_some() {
@@ -141,17 +157,16 @@ impl KeyedTable {
     }
 
     fn work(&mut self, due: Due, now: Timestamp) -> Work {
+        let (job, lane) = (due.job(), due.lane(self.context.spec.maintenance.target_file_bytes));
+        self.schedule.started(&due, lane);
         let (version, files) = (self.state.version, &self.state.files);
-        let (job, input) = match due {
-            Due::Compaction(sources) => {
-                (Job::Compaction, Input::Compaction { columns: self.state.columns.clone(), sources })
-            }
-            Due::Checkpoint => (Job::Checkpoint, Input::Checkpoint { version }),
-            Due::LogCleanup => (Job::LogCleanup, Input::LogCleanup { now }),
-            Due::Vacuum => (Job::Vacuum, Input::Vacuum { now, version, files: files.clone() }),
+        let input = match due {
+            Due::Compaction(sources) => Input::Compaction { columns: self.state.columns.clone(), sources },
+            Due::Checkpoint => Input::Checkpoint { version },
+            Due::LogCleanup => Input::LogCleanup { now },
+            Due::Vacuum => Input::Vacuum { now, version, files: files.clone() },
         };
-        self.schedule.started(job);
-        Work { job, context: self.context.clone(), input }
+        Work { job, lane, context: self.context.clone(), input }
     }
 
     /// All that can be done now, whether or not it is due: what `replicator maintain` does.
@@ -172,7 +187,7 @@ impl KeyedTable {
 
     /// Lands what was done. After an error it is tried again when it is due again; the table is as it was.
     pub async fn finish(&mut self, done: Done, now: Timestamp) -> Result<Maintained, TableError> {
-        let Done { job, outcome } = done;
+        let Done { job, lane, outcome } = done;
         let finished = match outcome {
             Ok(Outcome::Compacted(compacted)) => Box::pin(self.land_compaction(compacted)).await,
             Ok(Outcome::Checkpointed { version, bytes }) => {
@@ -183,7 +198,7 @@ impl KeyedTable {
             Err(error) => Err(error),
         };
         let history = self.context.spec.maintenance.history;
-        self.schedule.finished(job, now, finished.is_ok(), history);
+        self.schedule.finished(lane, now, finished.is_ok(), history);
         finished
     }
 
