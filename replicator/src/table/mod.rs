@@ -108,11 +108,7 @@ impl KeyedTable {
     }
 
     async fn locate(&self, keys: Vec<KeyHash>) -> Result<Vec<Option<RowLocation>>, TableError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let files = self.state.files.clone();
-        self.context.blocking(move |_| Ok(index::locate(&files, &keys)?)).await
+        index::locate(&self.context, &self.state.files, &keys).await
     }
 }
 

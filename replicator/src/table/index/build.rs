@@ -16,7 +16,8 @@ pub(super) struct Builder {
     /// First entry of each bucket that was written.
     fan_out: Vec<u32>,
     checksums: Vec<u32>,
-    filters: Vec<Filter>,
+    filter: Filter,
+    segments: usize,
     written: u32,
     tie: Option<(u32, u32)>,
 }
@@ -27,7 +28,7 @@ pub(super) struct Parts {
     pub(super) checksums: Vec<u32>,
     /// Two rows, in order, that have the same hash.
     pub(super) tie: Option<(u32, u32)>,
-    pub(super) filters: Vec<Filter>,
+    pub(super) filter: Filter,
     pub(super) sink: Sink,
 }
 
@@ -39,7 +40,8 @@ impl Builder {
             sink,
             fan_out: Vec::with_capacity(layout.buckets() + 1),
             checksums: Vec::with_capacity(layout.buckets()),
-            filters: Vec::new(),
+            filter: Filter::new(layout),
+            segments: 0,
             written: 0,
             tie: None,
         })
@@ -48,7 +50,7 @@ impl Builder {
     /// Writes all entries of the next `segments` segments; `entries` are those and no others.
     pub(super) fn push(&mut self, mut entries: Vec<(KeyHash, u32)>, segments: usize) -> Result<(), IndexError> {
         entries.sort_unstable();
-        let first = self.filters.len();
+        let first = self.segments;
         let mut rest = entries.as_slice();
         for segment in first..first + segments {
             let length = rest.partition_point(|(hash, _)| self.layout.segment(*hash) <= segment);
@@ -56,6 +58,7 @@ impl Builder {
             self.segment(own, segment)?;
             rest = after;
         }
+        self.segments += segments;
         Ok(())
     }
 
@@ -77,25 +80,25 @@ impl Builder {
         let tie = entries.windows(2).find(|pair| pair[0].0 == pair[1].0);
         self.tie = self.tie.or(tie.map(|pair| (pair[0].1, pair[1].1)));
         self.written += entries.len() as u32;
-        self.filters.push(Filter::of(entries.iter().map(|(hash, _)| format::filter_key(*hash)).collect()));
+        for (hash, _) in entries {
+            self.filter.insert(*hash);
+        }
         self.sink.write(&bytes)
     }
 
     /// Writes what stands after the entries, and the head.
     pub(super) fn finish(mut self) -> Result<Parts, IndexError> {
         self.fan_out.push(self.written);
-        let mut tail = Vec::with_capacity(self.layout.buckets_len());
+        let mut tail = Vec::with_capacity(self.layout.buckets_len() + Filter::length(self.layout));
         for number in self.fan_out.iter().chain(&self.checksums) {
             tail.put_u32_le(*number);
         }
-        for filter in &self.filters {
-            filter.put(&mut tail);
-        }
+        self.filter.put(&mut tail);
         let mut checksum = Xxh3::new();
         checksum.update(&tail);
         self.sink.write(&tail)?;
         self.sink.finish(&self.layout.head(tail.len() as u64, checksum.digest()))?;
-        let Self { sink, fan_out, checksums, filters, tie, .. } = self;
-        Ok(Parts { fan_out, checksums, tie, filters, sink })
+        let Self { sink, fan_out, checksums, filter, tie, .. } = self;
+        Ok(Parts { fan_out, checksums, tie, filter, sink })
     }
 }

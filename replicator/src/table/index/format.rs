@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! head (32 bytes) | entries: fingerprint, row | fan-out: first entry of each bucket | checksum of the entries of each bucket
-//! | one filter for each segment
+//! | filter
 //! ```
 //! The checksum in the head covers what stands after the entries.
 //! A segment is a power of two of buckets: it bounds the memory that building takes, whatever the size of the file.
@@ -25,7 +25,7 @@ pub(super) const HEAD: usize = 32;
 const BUCKET_ROWS: u64 = 48;
 /// Rows for which a segment is made.
 const SEGMENT_ROWS: u64 = 1 << 20;
-const MAGIC: u64 = u64::from_be_bytes(*b"TRIBKEY2");
+const MAGIC: u64 = u64::from_be_bytes(*b"TRIBKEY3");
 
 /// How hashes are spread: follows from the number of rows alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,11 +99,6 @@ impl Layout {
 /// The first `bits` bits of a hash.
 fn top(hash: KeyHash, bits: u32) -> usize {
     hash.bits().checked_shr(128 - bits).unwrap_or(0) as usize
-}
-
-/// What a filter knows of a hash: other bits than those that choose its segment.
-pub(super) fn filter_key(hash: KeyHash) -> u64 {
-    hash.bits() as u64
 }
 
 /// Checksum of the entries of a bucket.

@@ -1,6 +1,6 @@
 //! A key run: the keys of one data file, looked up a batch at a time.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::IndexError;
@@ -18,7 +18,7 @@ pub(in crate::table) struct KeyRun {
     layout: Layout,
     fan_out: Vec<u32>,
     checksums: Vec<u32>,
-    filters: Vec<Filter>,
+    filter: Filter,
     source: Source,
     tie: Option<(u32, u32)>,
 }
@@ -33,8 +33,8 @@ impl KeyRun {
     }
 
     pub(super) fn of_parts(layout: Layout, parts: Parts) -> Self {
-        let Parts { fan_out, checksums, tie, filters, sink } = parts;
-        Self { layout, fan_out, checksums, filters, source: sink.into_source(), tie }
+        let Parts { fan_out, checksums, tie, filter, sink } = parts;
+        Self { layout, fan_out, checksums, filter, source: sink.into_source(), tie }
     }
 
     /// A run that was stored; `None` when it is damaged.
@@ -48,40 +48,35 @@ impl KeyRun {
             return Ok(None);
         }
         let tail = source.read(layout.fan_out_at(), tail as usize)?;
-        if xxh3_64(&tail) != checksum || tail.len() < layout.buckets_len() {
+        if xxh3_64(&tail) != checksum || tail.len() != layout.buckets_len() + Filter::length(layout) {
             return Ok(None);
         }
-        let (mut numbers, mut filters) = tail.split_at(layout.buckets_len());
+        let (mut numbers, filter) = tail.split_at(layout.buckets_len());
         let fan_out = (0..=layout.buckets()).map(|_| numbers.get_u32_le()).collect();
         let checksums = (0..layout.buckets()).map(|_| numbers.get_u32_le()).collect();
-        let filters = (0..layout.segments()).map(|_| Filter::take(&mut filters)).collect::<Option<_>>();
-        Ok(filters.map(|filters| Self { layout, fan_out, checksums, filters, source, tie: None }))
+        let filter = Filter::take(layout, filter);
+        Ok(Some(Self { layout, fan_out, checksums, filter, source, tie: None }))
     }
 
     /// For each key (ascending) that the data file may hold, calls `found` with its number and each row that has it.
     pub(super) fn look_up(&self, keys: &[(KeyHash, u32)], mut found: impl FnMut(u32, u32)) -> Result<(), IndexError> {
-        let may_have = |hash: KeyHash| self.filters[self.layout.segment(hash)].may_have(format::filter_key(hash));
         // First all filters, then all reads: how far ahead a read pays depends on how many there will be.
-        let candidates: Vec<_> = keys.iter().filter(|(hash, _)| may_have(*hash)).collect();
+        let candidates: Vec<_> = keys.iter().copied().filter(|(hash, _)| self.filter.may_have(*hash)).collect();
         let dense = candidates.len() as u64 * 256 > self.layout.rows;
-        let mut window = Window { first: 0, bytes: Bytes::new() };
+        let ahead = if dense { AHEAD } else { 0 };
+        let mut window = Window { source: &self.source, first: 0, bytes: Vec::new() };
         for (hash, number) in candidates {
-            let bucket = self.layout.bucket(*hash);
+            let bucket = self.layout.bucket(hash);
             let (from, to) = (self.fan_out[bucket] as usize, self.fan_out[bucket + 1] as usize);
             if from == to {
                 continue;
             }
-            if !window.has(from, to) {
-                let until = if dense { to.max((from + AHEAD).min(self.layout.rows as usize)) } else { to };
-                let bytes = self.source.read((HEAD + from * ENTRY) as u64, (until - from) * ENTRY)?;
-                window = Window { first: from, bytes };
-            }
-            let entries = window.entries(from, to);
+            let entries = window.entries(from, to, (from + ahead).min(self.layout.rows as usize))?;
             if format::checksum(entries) != self.checksums[bucket] {
                 return Err(self.source.refuse());
             }
-            for row in format::rows_of(entries, self.layout.fingerprint(*hash)) {
-                found(*number, row);
+            for row in format::rows_of(entries, self.layout.fingerprint(hash)) {
+                found(number, row);
             }
         }
         Ok(())
@@ -99,14 +94,12 @@ impl KeyRun {
 
     /// Bytes on disk, or in memory where there is no disk.
     pub(in crate::table) fn stored_bytes(&self) -> u64 {
-        let filters: usize = self.filters.iter().map(Filter::bytes).sum();
-        self.layout.fan_out_at() + (self.layout.buckets_len() + filters) as u64
+        self.layout.fan_out_at() + (self.layout.buckets_len() + Filter::length(self.layout)) as u64
     }
 
     /// Bytes in memory.
     pub(in crate::table) fn memory_bytes(&self) -> usize {
-        let filters: usize = self.filters.iter().map(Filter::bytes).sum();
-        self.source.memory() + self.layout.buckets_len() + filters
+        self.source.memory() + self.layout.buckets_len() + Filter::length(self.layout)
     }
 
     /// The data file is in the table no more.
@@ -122,17 +115,24 @@ impl std::fmt::Debug for KeyRun {
 }
 
 /// Entries that were read last.
-struct Window {
+struct Window<'a> {
+    source: &'a Source,
     first: usize,
-    bytes: Bytes,
+    bytes: Vec<u8>,
 }
 
-impl Window {
-    fn has(&self, from: usize, to: usize) -> bool {
-        from >= self.first && to <= self.first + self.bytes.len() / ENTRY
-    }
-
-    fn entries(&self, from: usize, to: usize) -> &[u8] {
-        &self.bytes[(from - self.first) * ENTRY..(to - self.first) * ENTRY]
+impl Window<'_> {
+    /// The entries `from..to`; what has to be read for them is read up to `ahead`.
+    fn entries(&mut self, from: usize, to: usize, ahead: usize) -> Result<&[u8], IndexError> {
+        let source = self.source;
+        if let Source::Memory(bytes) = source {
+            return Ok(&bytes[HEAD + from * ENTRY..HEAD + to * ENTRY]);
+        }
+        if from < self.first || to > self.first + self.bytes.len() / ENTRY {
+            self.bytes.resize((to.max(ahead) - from) * ENTRY, 0);
+            source.read_at((HEAD + from * ENTRY) as u64, &mut self.bytes)?;
+            self.first = from;
+        }
+        Ok(&self.bytes[(from - self.first) * ENTRY..(to - self.first) * ENTRY])
     }
 }

@@ -5,8 +5,6 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
 use super::IndexError;
 
 /// The bytes of a run while it is written.
@@ -18,7 +16,7 @@ pub(super) enum Sink {
 /// The bytes of a finished run.
 #[derive(Debug)]
 pub(super) enum Source {
-    Memory(Bytes),
+    Memory(Vec<u8>),
     File { file: File, path: PathBuf },
 }
 
@@ -56,7 +54,7 @@ impl Sink {
 
     pub(super) fn into_source(self) -> Source {
         match self {
-            Self::Memory(memory) => Source::Memory(memory.into()),
+            Self::Memory(memory) => Source::Memory(memory),
             Self::File { file, path, .. } => Source::File { file, path },
         }
     }
@@ -77,14 +75,20 @@ impl Source {
     }
 
     /// `length` bytes from `at`.
-    pub(super) fn read(&self, at: u64, length: usize) -> Result<Bytes, IndexError> {
+    pub(super) fn read(&self, at: u64, length: usize) -> Result<Vec<u8>, IndexError> {
+        let mut bytes = vec![0; length];
+        self.read_at(at, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fills `bytes` with those from `at`.
+    pub(super) fn read_at(&self, at: u64, bytes: &mut [u8]) -> Result<(), IndexError> {
         match self {
-            Self::Memory(bytes) => Ok(bytes.slice(at as usize..at as usize + length)),
-            Self::File { file, path } => {
-                let mut bytes = vec![0; length];
-                file.read_exact_at(&mut bytes, at).map_err(IndexError::io("read", path))?;
-                Ok(bytes.into())
+            Self::Memory(memory) => {
+                bytes.copy_from_slice(&memory[at as usize..at as usize + bytes.len()]);
+                Ok(())
             }
+            Self::File { file, path } => file.read_exact_at(bytes, at).map_err(IndexError::io("read", path)),
         }
     }
 
