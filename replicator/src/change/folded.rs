@@ -1,5 +1,6 @@
 //! What a commit applies: one outcome per key, with its rows sorted and brought together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -101,33 +102,42 @@ impl Folded {
     /// The new rows, sorted by key. `stored` has one array per column that [`Folded::stored_values`] names, each with
     /// one value per entry of that column, in the same order.
     pub fn rows(&self, stored: &[(usize, ArrayRef)]) -> Result<RecordBatch, ArrowError> {
+        let at: Vec<_> = self.rows.iter().map(FoldedRow::index).collect();
+        let unchanged: HashSet<usize> =
+            self.rows.iter().flat_map(|row| row.unchanged.iter().map(|(column, _)| *column)).collect();
         let columns = (0..self.schema.fields().len()).map(|column| {
-            let stored = stored.iter().find(|(of, _)| *of == column).map(|(_, values)| values);
-            self.column(column, stored)
+            if unchanged.contains(&column) {
+                let stored = stored.iter().find(|(of, _)| *of == column).map(|(_, values)| values);
+                self.values(column, &self.origins(column), stored)
+            } else {
+                self.values(column, &at, None)
+            }
         });
         RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<_, _>>()?)
     }
 
-    fn column(&self, column: usize, stored: Option<&ArrayRef>) -> Result<ArrayRef, ArrowError> {
+    /// Where each value of a column is; those of stored rows stand behind all chunks.
+    fn origins(&self, column: usize) -> Vec<(usize, usize)> {
         let mut next = 0;
-        let at: Vec<(usize, usize)> = self
-            .rows
-            .iter()
-            .map(|row| match row.unchanged.iter().find(|(unchanged, _)| *unchanged == column) {
-                None => row.index(),
-                Some((_, Origin::Buffered(at))) => (at.chunk as usize, at.row as usize),
-                Some((_, Origin::Stored { .. })) => {
-                    next += 1;
-                    (self.chunks.len(), next - 1)
-                }
-            })
-            .collect();
+        let rows = self.rows.iter();
+        let origins = rows.map(|row| match row.unchanged.iter().find(|(unchanged, _)| *unchanged == column) {
+            None => row.index(),
+            Some((_, Origin::Buffered(at))) => (at.chunk as usize, at.row as usize),
+            Some((_, Origin::Stored { .. })) => {
+                next += 1;
+                (self.chunks.len(), next - 1)
+            }
+        });
+        origins.collect()
+    }
+
+    fn values(&self, column: usize, at: &[(usize, usize)], stored: Option<&ArrayRef>) -> Result<ArrayRef, ArrowError> {
         if at.is_empty() {
             return Ok(arrow_array::new_empty_array(self.schema.field(column).data_type()));
         }
         let mut arrays: Vec<&dyn Array> = self.chunks.iter().map(|chunk| chunk.column(column).as_ref()).collect();
         arrays.extend(stored.map(AsRef::as_ref));
-        interleave(&arrays, &at)
+        interleave(&arrays, at)
     }
 }
 

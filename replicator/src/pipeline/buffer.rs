@@ -64,15 +64,16 @@ pub(super) struct Pending {
     pub folded: Folded,
     pub progress: PartitionProgress,
     pub times: Times,
+    /// Bytes of the events.
+    bytes: usize,
     /// Given back when the commit is done.
     held: Vec<Held>,
 }
 
 impl Pending {
-    /// Counts what the commit needs beside the events: their rows once more, in order, and as a file.
+    /// Counts what the commit needs beside the events and their outcomes: the rows once more, in order, and as a file.
     pub(super) fn work_within(&mut self, share: &Share) {
-        let bytes = self.held.iter().map(Held::bytes).sum();
-        self.held.push(share.hold(bytes));
+        self.held.push(share.hold(self.bytes));
     }
 }
 
@@ -241,8 +242,9 @@ impl Buffer {
             self.times.note(&half.event);
             times = std::mem::take(&mut half.times);
         }
+        let bytes = self.bytes.saturating_sub(self.outcome_bytes);
         (self.bytes, self.outcome_bytes, self.since, self.ahead) = (0, 0, None, None);
-        Ok(Pending { folded, progress, times, held: std::mem::take(&mut self.held) })
+        Ok(Pending { folded, progress, times, bytes, held: std::mem::take(&mut self.held) })
     }
 
     /// The log says `progress` now.

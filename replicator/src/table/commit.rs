@@ -40,7 +40,7 @@ pub struct Committed {
 /// How long each part of a commit took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stages {
-    /// Finding the rows that go.
+    /// Finding the rows that go, beside reading and writing.
     pub locate: Duration,
     /// Reading values that events left out.
     pub read: Duration,
@@ -55,6 +55,8 @@ pub(super) struct Pending {
     progress: PartitionProgress,
     id: Uuid,
     written: Option<Vec<WrittenFile>>,
+    /// What the commit takes away, by a version of the table.
+    removal: Option<(u64, Removal)>,
     attempt: Option<Attempt>,
     report: Committed,
 }
@@ -71,6 +73,7 @@ impl Pending {
             progress: progress.clone(),
             id: Uuid::new_v4(),
             written: None,
+            removal: None,
             attempt: None,
             report: Committed::default(),
         }
@@ -108,7 +111,14 @@ impl KeyedTable {
 
     async fn commit_pending(&mut self, folded: &Folded, pending: &mut Pending) -> Result<Committed, TableError> {
         if pending.written.is_none() {
-            pending.written = Some(self.write(folded, pending).await?);
+            // Neither needs the other, and both take most of a commit. Looking up goes on on other threads while this one
+            // writes, so it has to begin first.
+            let (removal, written) = tokio::join!(self.removal(folded), self.write(folded, pending.id));
+            let (files, report) = written?;
+            (pending.written, pending.report) = (Some(files), report);
+            let (removal, locate) = removal?;
+            pending.removal = Some((self.state.version, removal));
+            pending.report.stages.locate = locate;
         }
         loop {
             let attempt = match pending.attempt.take() {
@@ -149,37 +159,42 @@ impl KeyedTable {
     }
 
     /// Writes the new rows and their keys.
-    async fn write(&self, folded: &Folded, pending: &mut Pending) -> Result<Vec<WrittenFile>, TableError> {
+    async fn write(&self, folded: &Folded, id: Uuid) -> Result<(Vec<WrittenFile>, Committed), TableError> {
+        let mut report = Committed::default();
         let started = Instant::now();
         let stored = self.stored_values(folded).await?;
-        pending.report.stages.read = started.elapsed();
+        report.stages.read = started.elapsed();
         let started = Instant::now();
         let rows = folded.rows(&stored)?;
         let keys: Vec<KeyHash> = folded.upserted().collect();
         let index = self.context.index(&self.state.columns)?;
         let mut written = Vec::new();
         for (number, partition) in partitions(&rows, &self.state.metadata.partition_columns)?.into_iter().enumerate() {
-            let name = format!("part-{number:05}-{}.zstd.parquet", pending.id);
-            let schema = partition.rows.schema();
-            let writer = FileWriter::new(&self.context, &name, partition.values, self.columns(), schema);
+            let name = format!("part-{number:05}-{id}.zstd.parquet");
+            let writer = FileWriter::new(&self.context, &name, partition.values, self.columns(), &partition.rows);
             let failed = || TableError::data_file(&self.context.uri, &name);
             let mut writer = writer.map_err(failed())?;
             writer.write(&partition.rows).await.map_err(failed())?;
             let add = writer.close(true).await.map_err(failed())?;
             let keys = index.write(&add.path, partition.at.iter().map(|&row| keys[row as usize]))?;
-            pending.report.files_written += 1;
-            pending.report.bytes_written += add.size as u64;
+            report.files_written += 1;
+            report.bytes_written += add.size as u64;
             written.push(WrittenFile { add, keys: Arc::new(keys) });
         }
-        pending.report.stages.write = started.elapsed();
-        Ok(written)
+        report.stages.write = started.elapsed();
+        Ok((written, report))
     }
 
     /// Plans the commit on top of the present version, and writes what only this plan needs.
     async fn attempt(&self, folded: &Folded, pending: &mut Pending) -> Result<Attempt, TableError> {
-        let started = Instant::now();
-        let removal = self.removal(folded).await?;
-        pending.report.stages.locate += started.elapsed();
+        let current = pending.removal.take().filter(|(version, _)| *version == self.state.version);
+        let removal = if let Some((_, removal)) = current {
+            removal
+        } else {
+            let (removal, locate) = self.removal(folded).await?;
+            pending.report.stages.locate += locate;
+            removal
+        };
         let started = Instant::now();
         let mut change = Change {
             operation: "MERGE",
@@ -221,14 +236,16 @@ impl KeyedTable {
         Ok(Attempt { commit, own })
     }
 
-    /// Finds the rows that the keys of the commit have now.
-    async fn removal(&self, folded: &Folded) -> Result<Removal, TableError> {
+    /// Finds the rows that the keys of the commit have now, and how long that took.
+    async fn removal(&self, folded: &Folded) -> Result<(Removal, Duration), TableError> {
+        let started = Instant::now();
         if folded.truncate {
-            return Ok(Removal::of_all(&self.state.files));
+            return Ok((Removal::of_all(&self.state.files), started.elapsed()));
         }
         let keys: Vec<KeyHash> = folded.upserted().chain(folded.deleted()).collect();
         let located = self.locate(keys).await?;
-        Ok(Removal::of_rows(&self.state.files, located.into_iter().flatten()))
+        let removal = Removal::of_rows(&self.state.files, located.into_iter().flatten());
+        Ok((removal, started.elapsed()))
     }
 
     /// Protocol and metadata of a table that gets more columns or properties.

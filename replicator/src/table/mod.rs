@@ -11,6 +11,7 @@ mod context;
 mod create;
 mod data_file;
 mod deletion_vector;
+mod dictionaries;
 mod error;
 mod foreign;
 mod index;

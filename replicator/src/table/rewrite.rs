@@ -182,7 +182,7 @@ impl<'a> Output<'a> {
                 open.origins.extend(origins);
                 open
             }
-            None => Open { writer: self.start()?, keys: Vec::new(), origins },
+            None => Open { writer: self.start(&held)?, keys: Vec::new(), origins },
         };
         open.keys.extend(keys);
         open.writer.write(&held).await.map_err(TableError::data_file(&self.context.uri, "a compacted file"))?;
@@ -197,9 +197,9 @@ impl<'a> Output<'a> {
         Ok(self.schema.fields().iter().map(|field| schema.index_of(field.name())).collect::<Result<_, _>>()?)
     }
 
-    fn start(&self) -> Result<FileWriter, TableError> {
+    fn start(&self, first: &RecordBatch) -> Result<FileWriter, TableError> {
         let name = format!("part-{}.zstd.parquet", Uuid::new_v4());
-        let writer = FileWriter::new(self.context, &name, self.values.clone(), self.columns, Arc::clone(&self.schema));
+        let writer = FileWriter::new(self.context, &name, self.values.clone(), self.columns, first);
         writer.map_err(TableError::data_file(&self.context.uri, &name))
     }
 

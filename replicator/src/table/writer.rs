@@ -13,6 +13,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use std::collections::HashMap;
 
 use super::TableError;
@@ -21,7 +22,7 @@ use super::columns::Columns;
 use super::context::Context;
 use super::log::{Add, PartitionValues};
 use super::stats::stats_columns;
-use super::{partition, stats};
+use super::{dictionaries, partition, stats};
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
 /// Memory that a row group takes at most while it is written.
@@ -46,21 +47,23 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Starts a file of `name` in the folder of its partition. Nothing is in the storage before [`FileWriter::close`].
+    /// Starts a file of `name` in the folder of its partition, for rows like `first`. Nothing is in the storage before
+    /// [`FileWriter::close`].
     pub(super) fn new(
         context: &Context,
         name: &str,
         values: PartitionValues,
         columns: &Columns,
-        schema: SchemaRef,
+        first: &RecordBatch,
     ) -> Result<Self> {
+        let schema = first.schema();
         let path = partition::path(&values, name);
         let partition_by: Vec<String> = values.keys().cloned().collect();
         let stats_columns = stats_columns(columns, &partition_by, &context.spec.cluster_by);
         let stats_columns = stats_columns.iter().filter_map(|name| schema.field_with_name(name).ok().cloned());
         let stats_columns = stats_columns.map(Arc::new).collect();
         let file = BufWriter::new(Arc::clone(&context.store), Path::parse(&path).map_err(external)?);
-        let writer = AsyncArrowWriter::try_new(file, schema, Some(properties()?))?;
+        let writer = AsyncArrowWriter::try_new(file, schema, Some(properties(first)?))?;
         Ok(Self { path, values, stats_columns, writer })
     }
 
@@ -90,11 +93,15 @@ impl FileWriter {
     }
 }
 
-fn properties() -> Result<WriterProperties> {
-    Ok(WriterProperties::builder()
+fn properties(first: &RecordBatch) -> Result<WriterProperties> {
+    let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .build())
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+    let without = dictionaries::columns_without(first)?.into_iter();
+    let properties = without.fold(properties, |properties, column| {
+        properties.set_column_dictionary_enabled(ColumnPath::new(vec![column]), false)
+    });
+    Ok(properties.build())
 }
 
 fn external(error: object_store::path::Error) -> ParquetError {
