@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 /// How long a wait may take. Generous: Kafka and Connect start on a machine that may be slow and busy.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Waits until the object exists and `is` says that it is as it should be; `what` names that in the error.
 pub async fn until<K>(api: &Api<K>, name: &str, what: &str, is: impl Fn(&K) -> bool) -> anyhow::Result<K>
