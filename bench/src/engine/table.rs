@@ -134,7 +134,7 @@ impl Table {
 
     async fn look_after_at(&mut self, now: Timestamp) -> anyhow::Result<()> {
         for done in self.running.extract_if(.., |running| running.is_finished()) {
-            self.maintained.push(self.keyed.finish(done.await?, Timestamp::now()).await?);
+            self.maintained.push(self.keyed.finish(done.await?, now).await?);
         }
         while let Some(work) = self.keyed.maintenance(now) {
             let runtime = Handle::current();
@@ -151,10 +151,12 @@ impl Table {
     /// Does what is due, and what will be soon if nothing changes.
     pub(super) async fn finish_maintenance(&mut self) -> anyhow::Result<()> {
         self.look_after().await?;
+        // One time for all: what is done every minute would be due again and again.
+        let soon = Timestamp::now() + SOON;
         loop {
-            self.look_after_at(Timestamp::now() + SOON).await?;
+            self.look_after_at(soon).await?;
             let Some(running) = self.running.pop() else { return Ok(()) };
-            self.maintained.push(self.keyed.finish(running.await?, Timestamp::now()).await?);
+            self.maintained.push(self.keyed.finish(running.await?, soon).await?);
         }
     }
 }
