@@ -10,9 +10,10 @@ use crate::change::{ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProg
 use crate::consume::{Held, Share};
 use crate::table::{Columns, KeyedTable, TableError};
 
-/// Memory that the outcome of one key takes beside its row: in the map, when the rows are sorted, and when they are looked
-/// up in the key index.
-const OUTCOME_BYTES: usize = 256;
+/// Memory that the outcome of one key takes beside its row while more events come.
+const OUTCOME_BYTES: usize = 112;
+/// Memory that it takes besides when the rows are sorted and looked up in the key index.
+const COMMITTED_OUTCOME_BYTES: usize = 160;
 
 /// Events that were decoded and not yet committed.
 pub(super) struct Buffer {
@@ -64,16 +65,17 @@ pub(super) struct Pending {
     pub folded: Folded,
     pub progress: PartitionProgress,
     pub times: Times,
-    /// Bytes of the events.
-    bytes: usize,
+    /// What the commit needs besides, in bytes.
+    work: usize,
     /// Given back when the commit is done.
     held: Vec<Held>,
 }
 
 impl Pending {
-    /// Counts what the commit needs beside the events and their outcomes: the rows once more, in order, and as a file.
+    /// Counts what the commit needs beside the events and their outcomes: the rows once more, in order, and as a file,
+    /// and their keys.
     pub(super) fn work_within(&mut self, share: &Share) {
-        self.held.push(share.hold(self.bytes));
+        self.held.push(share.hold(self.work));
     }
 }
 
@@ -242,9 +244,10 @@ impl Buffer {
             self.times.note(&half.event);
             times = std::mem::take(&mut half.times);
         }
-        let bytes = self.bytes.saturating_sub(self.outcome_bytes);
+        let keys = folded.upserted().len() + folded.deleted().len();
+        let work = self.bytes.saturating_sub(self.outcome_bytes) + keys * COMMITTED_OUTCOME_BYTES;
         (self.bytes, self.outcome_bytes, self.since, self.ahead) = (0, 0, None, None);
-        Ok(Pending { folded, progress, times, bytes, held: std::mem::take(&mut self.held) })
+        Ok(Pending { folded, progress, times, work, held: std::mem::take(&mut self.held) })
     }
 
     /// The log says `progress` now.

@@ -14,8 +14,8 @@ use super::change::{Change, Commit, Removal, WrittenFile};
 use super::log::{Entry, Landing};
 use super::rewrite;
 use super::state::Known;
-use super::writer::{FileWriter, partitions};
-use super::{KeyedTable, TableError, Writes, create, deletion_vector, progress, protocol};
+use super::writer::{FileWriter, Partition, partitions};
+use super::{KeyedTable, TableError, Writes, create, deletion_vector, index, progress, protocol};
 use crate::change::{Folded, KeyHash, PartitionProgress, Progress};
 
 /// What a commit did.
@@ -111,9 +111,10 @@ impl KeyedTable {
 
     async fn commit_pending(&mut self, folded: &Folded, pending: &mut Pending) -> Result<Committed, TableError> {
         if pending.written.is_none() {
+            let keys = sorted_keys(folded);
             // Neither needs the other, and both take most of a commit. Looking up goes on on other threads while this one
             // writes, so it has to begin first.
-            let (removal, written) = tokio::join!(self.removal(folded), self.write(folded, pending.id));
+            let (removal, written) = tokio::join!(self.removal(folded, &keys), self.write(folded, &keys, pending.id));
             let (files, report) = written?;
             (pending.written, pending.report) = (Some(files), report);
             let (removal, locate) = removal?;
@@ -158,31 +159,54 @@ impl KeyedTable {
         Committed { version: self.version(), rows: self.rows(), files: self.files(), ..report }
     }
 
-    /// Writes the new rows and their keys.
-    async fn write(&self, folded: &Folded, id: Uuid) -> Result<(Vec<WrittenFile>, Committed), TableError> {
+    /// Writes the new rows and their keys; `keys`: those of the rows, with the number of each.
+    async fn write(
+        &self,
+        folded: &Folded,
+        keys: &[(KeyHash, u32)],
+        id: Uuid,
+    ) -> Result<(Vec<WrittenFile>, Committed), TableError> {
         let mut report = Committed::default();
         let started = Instant::now();
         let stored = self.stored_values(folded).await?;
         report.stages.read = started.elapsed();
         let started = Instant::now();
         let rows = folded.rows(&stored)?;
-        let keys: Vec<KeyHash> = folded.upserted().collect();
-        let index = self.context.index(&self.state.columns)?;
         let mut written = Vec::new();
         for (number, partition) in partitions(&rows, &self.state.metadata.partition_columns)?.into_iter().enumerate() {
             let name = format!("part-{number:05}-{id}.zstd.parquet");
-            let writer = FileWriter::new(&self.context, &name, partition.values, self.columns(), &partition.rows);
-            let failed = || TableError::data_file(&self.context.uri, &name);
-            let mut writer = writer.map_err(failed())?;
-            writer.write(&partition.rows).await.map_err(failed())?;
-            let add = writer.close(true).await.map_err(failed())?;
-            let keys = index.write(&add.path, partition.at.iter().map(|&row| keys[row as usize]))?;
+            let keys = if partition.at.len() == keys.len() { keys.to_vec() } else { keys_at(folded, &partition.at) };
+            let file = self.write_file(&name, partition, keys).await?;
             report.files_written += 1;
-            report.bytes_written += add.size as u64;
-            written.push(WrittenFile { add, keys: Arc::new(keys) });
+            report.bytes_written += file.add.size as u64;
+            written.push(file);
         }
         report.stages.write = started.elapsed();
         Ok((written, report))
+    }
+
+    /// Writes one file, and its keys on another thread.
+    async fn write_file(
+        &self,
+        name: &str,
+        partition: Partition,
+        keys: Vec<(KeyHash, u32)>,
+    ) -> Result<WrittenFile, TableError> {
+        let failed = || TableError::data_file(&self.context.uri, name);
+        let Partition { values, rows, .. } = partition;
+        let mut writer = FileWriter::new(&self.context, name, values, self.columns(), &rows).map_err(failed())?;
+        let (index, path) = (self.context.index(&self.state.columns)?, writer.path().to_owned());
+        let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?));
+        let file = async {
+            writer.write(&rows).await?;
+            writer.close(true).await
+        };
+        let (keys, add) = tokio::join!(keys, file);
+        let (keys, add) = (keys?, add.map_err(failed()));
+        if add.is_err() {
+            keys.remove();
+        }
+        Ok(WrittenFile { add: add?, keys: Arc::new(keys) })
     }
 
     /// Plans the commit on top of the present version, and writes what only this plan needs.
@@ -191,7 +215,7 @@ impl KeyedTable {
         let removal = if let Some((_, removal)) = current {
             removal
         } else {
-            let (removal, locate) = self.removal(folded).await?;
+            let (removal, locate) = self.removal(folded, &sorted_keys(folded)).await?;
             pending.report.stages.locate += locate;
             removal
         };
@@ -236,14 +260,18 @@ impl KeyedTable {
         Ok(Attempt { commit, own })
     }
 
-    /// Finds the rows that the keys of the commit have now, and how long that took.
-    async fn removal(&self, folded: &Folded) -> Result<(Removal, Duration), TableError> {
+    /// Finds the rows that the keys of the commit have now, and how long that took. `keys`: the sorted ones of new rows.
+    async fn removal(&self, folded: &Folded, keys: &[(KeyHash, u32)]) -> Result<(Removal, Duration), TableError> {
         let started = Instant::now();
         if folded.truncate {
             return Ok((Removal::of_all(&self.state.files), started.elapsed()));
         }
-        let keys: Vec<KeyHash> = folded.upserted().chain(folded.deleted()).collect();
-        let located = self.locate(keys).await?;
+        let mut sorted: Vec<KeyHash> = folded.deleted().collect();
+        sorted.sort_unstable();
+        sorted.extend(keys.iter().map(|(key, _)| *key));
+        // Two ascending runs become one.
+        sorted.sort();
+        let located = index::locate(&self.context, &self.state.files, &sorted).await?;
         let removal = Removal::of_rows(&self.state.files, located.into_iter().flatten());
         Ok((removal, started.elapsed()))
     }
@@ -331,4 +359,17 @@ impl KeyedTable {
         }
         Ok(())
     }
+}
+
+/// The keys of the new rows in ascending order, each with the number of its row.
+fn sorted_keys(folded: &Folded) -> Vec<(KeyHash, u32)> {
+    let mut keys: Vec<_> = folded.upserted().zip(0..).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// The keys of some of the new rows, numbered anew.
+fn keys_at(folded: &Folded, rows: &[u32]) -> Vec<(KeyHash, u32)> {
+    let keys: Vec<KeyHash> = folded.upserted().collect();
+    rows.iter().map(|&row| keys[row as usize]).zip(0..).collect()
 }

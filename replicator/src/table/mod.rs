@@ -108,8 +108,17 @@ impl KeyedTable {
         Ok(self.columns())
     }
 
+    /// Where the live row of each key is, whatever their order.
     async fn locate(&self, keys: Vec<KeyHash>) -> Result<Vec<Option<RowLocation>>, TableError> {
-        index::locate(&self.context, &self.state.files, &keys).await
+        let mut numbered: Vec<(KeyHash, u32)> = keys.into_iter().zip(0..).collect();
+        numbered.sort_unstable();
+        let sorted: Vec<KeyHash> = numbered.iter().map(|(key, _)| *key).collect();
+        let mut located = vec![None; sorted.len()];
+        let found = index::locate(&self.context, &self.state.files, &sorted).await?;
+        for ((_, number), location) in numbered.into_iter().zip(found) {
+            located[number as usize] = location;
+        }
+        Ok(located)
     }
 }
 

@@ -208,8 +208,8 @@ impl<'a> Output<'a> {
         let add = writer.close(self.data_change).await;
         let add = add.map_err(TableError::data_file(&self.context.uri, "a compacted file"))?;
         let index = self.context.index(self.columns)?;
-        let (path, keys) = (add.path.clone(), keys);
-        let keys = self.context.blocking(move |_| Ok(index.write(&path, keys.into_iter())?)).await?;
+        let (path, keys) = (add.path.clone(), keys.into_iter().zip(0..).collect());
+        let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?)).await?;
         self.context.refuse_tie(self.columns, &add, &keys).await?;
         self.done.push(Rewritten { file: WrittenFile { add, keys: Arc::new(keys) }, origins });
         Ok(())

@@ -67,6 +67,11 @@ impl FileWriter {
         Ok(Self { path, values, stats_columns, writer })
     }
 
+    /// Where the file will be, below the table's folder.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         self.writer.write(rows).await?;
         if self.writer.memory_size() >= ROW_GROUP_BYTES { self.writer.flush().await } else { Ok(()) }

@@ -46,14 +46,10 @@ impl IndexDirectory {
         self.file(data_file, rows).map_or_else(|| Ok(Sink::Memory(Vec::new())), Sink::file)
     }
 
-    /// The run of a data file whose keys are known, in file order.
-    pub(in crate::table) fn write(
-        &self,
-        data_file: &str,
-        keys: impl ExactSizeIterator<Item = KeyHash>,
-    ) -> Result<KeyRun, IndexError> {
-        let sink = self.sink(data_file, keys.len() as u64)?;
-        KeyRun::of_keys(keys, sink)
+    /// The run of a data file of which each row's key is known, in any order.
+    pub(in crate::table) fn write(&self, data_file: &str, rows: Vec<(KeyHash, u32)>) -> Result<KeyRun, IndexError> {
+        let sink = self.sink(data_file, rows.len() as u64)?;
+        KeyRun::of_rows(rows, sink)
     }
 
     /// The stored run of a data file; `None` when there is none, or it is damaged or of another file.

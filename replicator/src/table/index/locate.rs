@@ -14,33 +14,25 @@ use crate::table::data_file::{DataFiles, RowLocation};
 /// Fewer keys than this are not worth another thread.
 const FEWEST: usize = 1000;
 
-/// Where the live row of each key is; on all cores, each with a share of the keys.
+/// Where the live row of each key is; on all cores, each with a share of the keys. They come in ascending order.
 pub(in crate::table) async fn locate(
     context: &Context,
     files: &DataFiles,
     keys: &[KeyHash],
 ) -> Result<Vec<Option<RowLocation>>, TableError> {
-    let mut sorted: Vec<(KeyHash, u32)> = keys.iter().copied().zip(0..).collect();
-    sorted.sort_unstable();
     let files = Arc::new(files.clone());
     let cores = available_parallelism().map_or(1, NonZero::get);
-    let shares = sorted.chunks(keys.len().div_ceil(cores).max(FEWEST)).map(|share| {
-        let files = Arc::clone(&files);
-        let hashes = share.iter().map(|(hash, _)| *hash).collect();
-        context.blocking(move |_| locate_sorted(&files, hashes))
+    let shares = keys.chunks(keys.len().div_ceil(cores).max(FEWEST)).map(|share| {
+        let (files, share) = (Arc::clone(&files), share.to_vec());
+        context.blocking(move |_| locate_share(&files, share))
     });
-    let shares = try_join_all(shares).await?;
-    let mut located = vec![None; keys.len()];
-    for ((_, number), location) in sorted.iter().zip(shares.into_iter().flatten()) {
-        located[*number as usize] = location;
-    }
-    Ok(located)
+    Ok(try_join_all(shares).await?.into_iter().flatten().collect())
 }
 
-/// The same for keys that ascend. The newest file is asked first: what changes again is mostly what changed lately.
-fn locate_sorted(files: &DataFiles, hashes: Vec<KeyHash>) -> Result<Vec<Option<RowLocation>>, TableError> {
-    let mut located = vec![None; hashes.len()];
-    let mut missing: Vec<(KeyHash, u32)> = hashes.into_iter().zip(0..).collect();
+/// The newest file is asked first: what changes again is mostly what changed lately.
+fn locate_share(files: &DataFiles, keys: Vec<KeyHash>) -> Result<Vec<Option<RowLocation>>, TableError> {
+    let mut located = vec![None; keys.len()];
+    let mut missing: Vec<(KeyHash, u32)> = keys.into_iter().zip(0..).collect();
     for (id, file) in files.newest_first() {
         if missing.is_empty() {
             break;

@@ -24,11 +24,11 @@ pub(in crate::table) struct KeyRun {
 }
 
 impl KeyRun {
-    /// A run of keys that are all there, in file order.
-    pub(super) fn of_keys(keys: impl ExactSizeIterator<Item = KeyHash>, sink: Sink) -> Result<Self, IndexError> {
-        let layout = Layout::new(keys.len() as u64);
+    /// A run of the keys of all rows, in any order.
+    pub(super) fn of_rows(rows: Vec<(KeyHash, u32)>, sink: Sink) -> Result<Self, IndexError> {
+        let layout = Layout::new(rows.len() as u64);
         let mut builder = Builder::new(layout, sink)?;
-        builder.push(keys.zip(0..).collect(), layout.segments())?;
+        builder.push(rows, layout.segments())?;
         Ok(Self::of_parts(layout, builder.finish()?))
     }
 

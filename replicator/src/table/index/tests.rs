@@ -42,12 +42,12 @@ proptest! {
         wanted.sort_unstable();
         wanted.dedup();
         let expected = expected(&stored, &wanted);
-        let keys = || stored.iter().map(|number| key(*number)).collect::<Vec<_>>().into_iter();
-        let memory = KeyRun::of_keys(keys(), Sink::Memory(Vec::new())).unwrap();
+        let keys = || stored.iter().map(|number| key(*number)).zip(0..).collect();
+        let memory = KeyRun::of_rows(keys(), Sink::Memory(Vec::new())).unwrap();
         prop_assert_eq!(rows_of(&memory, &wanted), expected.clone());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run");
-        KeyRun::of_keys(keys(), Sink::file(path.clone()).unwrap()).unwrap();
+        KeyRun::of_rows(keys(), Sink::file(path.clone()).unwrap()).unwrap();
         let stored = KeyRun::load(Source::open(&path).unwrap()).unwrap().unwrap();
         prop_assert_eq!(rows_of(&stored, &wanted), expected);
     }
@@ -75,8 +75,8 @@ fn a_run_of_several_segments_is_built_one_by_one_and_takes_sixteen_bytes_a_row_a
 fn entries_that_are_not_what_was_written_are_refused_and_the_run_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run");
-    let keys = || (0..1000).map(key).collect::<Vec<_>>().into_iter();
-    KeyRun::of_keys(keys(), Sink::file(path.clone()).unwrap()).unwrap();
+    let keys = || (0..1000).map(key).zip(0..).collect();
+    KeyRun::of_rows(keys(), Sink::file(path.clone()).unwrap()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[format::HEAD + 500 * format::ENTRY] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
@@ -91,8 +91,8 @@ fn entries_that_are_not_what_was_written_are_refused_and_the_run_is_removed() {
 #[test]
 fn two_rows_with_one_hash_are_known() {
     let run = |numbers: &[u64]| {
-        let keys: Vec<KeyHash> = numbers.iter().map(|number| key(*number)).collect();
-        KeyRun::of_keys(keys.into_iter(), Sink::Memory(Vec::new())).unwrap()
+        let keys = numbers.iter().map(|number| key(*number)).zip(0..).collect();
+        KeyRun::of_rows(keys, Sink::Memory(Vec::new())).unwrap()
     };
     assert_eq!(run(&[5, 3, 8, 1]).tie(), None);
     assert_eq!(run(&[5, 3, 8, 1, 3]).tie(), Some((1, 4)));
@@ -102,7 +102,7 @@ fn two_rows_with_one_hash_are_known() {
 fn a_damaged_run_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run");
-    KeyRun::of_keys((0..1000).map(key).collect::<Vec<_>>().into_iter(), Sink::file(path.clone()).unwrap()).unwrap();
+    KeyRun::of_rows((0..1000).map(key).zip(0..).collect(), Sink::file(path.clone()).unwrap()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -16,7 +16,7 @@ fn file(partition: &str, number: usize, bytes: u64, deleted: u64) -> DataFile {
     let path = format!("{partition}/{number}");
     let spec = TableSpec::new("memory:///".parse().unwrap(), "t");
     let index = IndexDirectory::open(&spec, "").unwrap();
-    let keys = index.write(&path, (0..100).map(KeyHash::from_bits).collect::<Vec<_>>().into_iter()).unwrap();
+    let keys = index.write(&path, (0..100).map(KeyHash::from_bits).zip(0..).collect()).unwrap();
     let partition_values = PartitionValues::from([("p".to_owned(), Some(partition.to_owned()))]);
     let add = Add { path, partition_values, size: bytes as i64, ..Add::default() };
     DataFile { add, rows: 100, deleted: (0..deleted).collect(), vector_bytes: 0, keys: Arc::new(keys) }
