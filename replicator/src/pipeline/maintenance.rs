@@ -13,6 +13,7 @@ use crate::report::{TableHandle, describe};
 use crate::table::{Done, ErrorKind, KeyedTable, Lane, TableError, Work};
 
 /// One table is looked after in each lane at a time, whatever the number of tables: the others write meanwhile.
+static LOG_TURN: Semaphore = Semaphore::const_new(1);
 static SHORT_TURN: Semaphore = Semaphore::const_new(1);
 static LONG_TURN: Semaphore = Semaphore::const_new(1);
 
@@ -51,6 +52,7 @@ impl Maintenance {
         self.running.spawn_blocking(move || {
             runtime.block_on(async {
                 let turn = match work.lane() {
+                    Lane::Log => &LOG_TURN,
                     Lane::Short => &SHORT_TURN,
                     Lane::Long => &LONG_TURN,
                 };

@@ -64,15 +64,15 @@ impl Due {
         }
     }
 
-    /// What may take minutes on a large table has a lane of its own, so that small files never wait for it.
+    /// Where it is done.
     pub(super) fn lane(&self, target: u64) -> Lane {
         match self {
-            Self::Checkpoint => Lane::Short,
+            Self::Checkpoint | Self::LogCleanup => Lane::Log,
             Self::Compaction(sources) => {
                 let bytes: u64 = sources.iter().map(|file| live_bytes(file)).sum();
                 if bytes <= target / SHORT { Lane::Short } else { Lane::Long }
             }
-            Self::LogCleanup | Self::Vacuum => Lane::Long,
+            Self::Vacuum => Lane::Long,
         }
     }
 }
@@ -88,8 +88,7 @@ struct Running {
 /// What is being done, and when things were done last.
 #[derive(Debug)]
 pub(in crate::table) struct Schedule {
-    short: Option<Running>,
-    long: Option<Running>,
+    running: HashMap<Lane, Running>,
     worn_since: HashMap<FileId, Timestamp>,
     checkpoint_version: u64,
     checkpoint_bytes: u64,
@@ -104,8 +103,7 @@ impl Schedule {
         // So that tables that are opened again and again are checkpointed all the same.
         let checkpoint_version = version - version % CHECKPOINT_VERSIONS;
         Self {
-            short: None,
-            long: None,
+            running: HashMap::new(),
             worn_since: HashMap::new(),
             checkpoint_version,
             checkpoint_bytes: 0,
@@ -124,19 +122,19 @@ impl Schedule {
         if self.rest_until.is_some_and(|until| facts.now < until) {
             return None;
         }
-        if self.short.is_none() && self.checkpoint_is_due(facts.version) {
+        if self.is_free(Lane::Log) && self.checkpoint_is_due(facts.version) {
             return Some(Due::Checkpoint);
         }
-        if self.long.is_none() && facts.now >= clean_at {
+        if self.is_free(Lane::Log) && facts.now >= clean_at {
             return Some(Due::LogCleanup);
         }
         if !facts.allowed {
             return None;
         }
-        if self.long.is_none() && facts.now >= vacuum_at {
+        if self.is_free(Lane::Long) && facts.now >= vacuum_at {
             // A file that is being written is in no version yet, and would be taken for a left-over if that takes longer
             // than the history. Files that are begun later are newer than what a vacuum removes.
-            return self.short.is_none().then_some(Due::Vacuum);
+            return self.is_free(Lane::Short).then_some(Due::Vacuum);
         }
         self.compaction(facts)
     }
@@ -159,14 +157,11 @@ impl Schedule {
     }
 
     fn is_free(&self, lane: Lane) -> bool {
-        match lane {
-            Lane::Short => self.short.is_none(),
-            Lane::Long => self.long.is_none(),
-        }
+        !self.running.contains_key(&lane)
     }
 
     fn is_being_replaced(&self, file: &DataFile) -> bool {
-        self.short.iter().chain(&self.long).any(|running| running.paths.contains(&file.add.path))
+        self.running.values().any(|running| running.paths.contains(&file.add.path))
     }
 
     /// The larger the checkpoint, the more versions it must stand for: so its cost stays a part of the log's.
@@ -181,14 +176,7 @@ impl Schedule {
             Due::Compaction(sources) => sources.iter().map(|file| file.add.path.clone()).collect(),
             _ => HashSet::new(),
         };
-        *self.running_mut(lane) = Some(Running { job: due.job(), paths });
-    }
-
-    fn running_mut(&mut self, lane: Lane) -> &mut Option<Running> {
-        match lane {
-            Lane::Short => &mut self.short,
-            Lane::Long => &mut self.long,
-        }
+        self.running.insert(lane, Running { job: due.job(), paths });
     }
 
     pub(super) fn checkpointed(&mut self, version: u64, bytes: u64) {
@@ -200,7 +188,7 @@ impl Schedule {
     }
 
     pub(super) fn finished(&mut self, lane: Lane, now: Timestamp, well: bool, history: Duration) {
-        let finished = self.running_mut(lane).take();
+        let finished = self.running.remove(&lane);
         if !well {
             self.rest_until = Some(after(now, REST));
         }

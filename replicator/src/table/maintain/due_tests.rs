@@ -133,8 +133,7 @@ fn a_vacuum_begins_when_no_file_is_being_written_and_small_files_do_not_wait_for
         Some((due.job(), lane))
     };
     assert_eq!(begin(&mut schedule, 5), Some((Job::Compaction, Lane::Short)));
-    assert_eq!(begin(&mut schedule, 10), Some((Job::LogCleanup, Lane::Long)));
-    schedule.finished(Lane::Long, Timestamp::UNIX_EPOCH, true, 7 * 24 * HOUR);
+    assert_eq!(begin(&mut schedule, 10), Some((Job::LogCleanup, Lane::Log)));
     assert_eq!(begin(&mut schedule, 10), None, "a vacuum waits");
     schedule.finished(Lane::Short, Timestamp::UNIX_EPOCH, true, HOUR);
     assert_eq!(begin(&mut schedule, 10), Some((Job::Vacuum, Lane::Long)));
@@ -142,14 +141,24 @@ fn a_vacuum_begins_when_no_file_is_being_written_and_small_files_do_not_wait_for
 }
 
 #[test]
+fn small_files_do_not_wait_for_a_checkpoint() {
+    let mut schedule = Schedule::new(0);
+    let small = files((0..16).map(|number| file("a", number, 3000, 0)));
+    let due = schedule.due(&facts(&small, 100, 0)).unwrap();
+    assert!(matches!(due, Due::Checkpoint));
+    schedule.started(&due, due.lane(TARGET));
+    assert!(matches!(schedule.due(&facts(&small, 100, 0)), Some(Due::Compaction(_))));
+}
+
+#[test]
 fn a_checkpoint_is_due_after_a_hundred_versions_and_later_when_it_is_large() {
     let (mut schedule, none) = (Schedule::new(1), DataFiles::default());
     assert!(schedule.due(&facts(&none, 99, 0)).is_none());
     assert!(matches!(schedule.due(&facts(&none, 100, 0)), Some(Due::Checkpoint)));
-    schedule.started(&Due::Checkpoint, Lane::Short);
+    schedule.started(&Due::Checkpoint, Lane::Log);
     assert!(schedule.due(&facts(&none, 100, 0)).is_none(), "one thing at a time");
     schedule.checkpointed(100, 2 << 20);
-    schedule.finished(Lane::Short, Timestamp::UNIX_EPOCH, true, HOUR);
+    schedule.finished(Lane::Log, Timestamp::UNIX_EPOCH, true, HOUR);
     assert!(schedule.due(&facts(&none, 200, 0)).is_none(), "the log has not grown by half of it");
     assert!(matches!(schedule.due(&facts(&none, 356, 0)), Some(Due::Checkpoint)));
     schedule.checkpointed(356, 1 << 30);
@@ -160,10 +169,11 @@ fn a_checkpoint_is_due_after_a_hundred_versions_and_later_when_it_is_large() {
 fn the_log_is_cleaned_every_hour_and_the_table_vacuumed_once_a_day_and_soon_after_the_start() {
     let (mut schedule, none) = (Schedule::new(0), DataFiles::default());
     assert!(schedule.due(&facts(&none, 0, 0)).is_none());
-    let finish = |schedule: &mut Schedule, due, minutes: i64| {
+    let finish = |schedule: &mut Schedule, due: Due, minutes: i64| {
         let now = Timestamp::from_second(60 * minutes).unwrap();
-        schedule.started(&due, Lane::Long);
-        schedule.finished(Lane::Long, now, true, 7 * 24 * HOUR);
+        let lane = due.lane(TARGET);
+        schedule.started(&due, lane);
+        schedule.finished(lane, now, true, 7 * 24 * HOUR);
     };
     assert!(matches!(schedule.due(&facts(&none, 0, 10)), Some(Due::LogCleanup)));
     finish(&mut schedule, Due::LogCleanup, 10);

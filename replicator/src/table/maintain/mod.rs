@@ -47,12 +47,14 @@ impl Job {
     }
 }
 
-/// One thing is done in each lane at a time.
+/// One thing is done in each lane at a time; so small files wait neither for large ones nor for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// What is done in moments: checkpoints, and compactions of few bytes.
+    /// Checkpoints and clean-up of the log.
+    Log,
+    /// Compactions of few bytes: done in moments.
     Short,
-    /// What takes as long as the table is large.
+    /// Large compactions and vacuum: they take as long as the table is large.
     Long,
 }
 
