@@ -36,7 +36,8 @@ pub(super) async fn run(scale: u64, commits: u64) -> anyhow::Result<()> {
         table.look_after().await?;
         most_files = most_files.max(table.keyed.files());
         if number % 10_000 == 9999 {
-            eprintln!("  {} commits, {:.0} s", number + 1, started.elapsed().as_secs_f64());
+            let seconds = started.elapsed().as_secs_f64();
+            eprintln!("  {} commits, {seconds:.0} s; {most_files} files at most", number + 1);
         }
     }
     table.finish_maintenance().await?;

@@ -16,8 +16,8 @@ const AT_ONCE: usize = 512;
 /// Files of the lowest tier are smaller than this part of the target (64 KiB, of 128 MiB); each tier is [`FAN_IN`] times
 /// larger than the one below.
 const LOWEST_TIER: u64 = 2048;
-/// Files that are written anew in moments make up this part of the target, at most (16 MiB).
-const SHORT: u64 = 8;
+/// Files that are written anew in moments make up this part of the target, at most (4 MiB).
+const SHORT: u64 = 32;
 /// A file is written anew when this share of its rows is deleted: each such row costs two or three others then.
 const DELETED_SHARE: f64 = 0.3;
 /// How long a file stays worn before it is written anew: where rows change fast, all of it is deleted by then.
