@@ -8,8 +8,7 @@ use roaring::RoaringTreemap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::clock::now_ms;
-use super::data_file::{self, DataFile, DataFiles, FileId, RowLocation};
+use super::data_file::{self, DataFile, DataFiles, FileId, RemovedAt, RowLocation};
 use super::index::KeyRun;
 use super::log::{Add, DeletionVector, ENGINE, Entry, Metadata, Protocol, Txn};
 use super::state::Known;
@@ -88,14 +87,14 @@ pub(super) struct Commit {
 
 impl Change {
     /// The commit that makes this change the version after `base`.
-    pub(super) fn commit(self, base: u64) -> Result<Commit, TableError> {
+    pub(super) fn commit(self, base: u64, at: RemovedAt) -> Result<Commit, TableError> {
         let id = Uuid::new_v4().to_string();
         let known = self.known();
-        let mut entry = Entry { version: base + 1, info: self.info(base), ..Entry::default() };
+        let mut entry = Entry { version: base + 1, info: self.info(base, at.now), ..Entry::default() };
         entry.identify(&id);
-        let shrunk_remove = self.shrunk.iter().map(|(file, ..)| file.remove_action(self.changes_data));
-        entry.removes =
-            self.removed.iter().map(|file| file.remove_action(self.changes_data)).chain(shrunk_remove).collect();
+        let shrunk = self.shrunk.iter().map(|(file, ..)| file.remove_action(&at, true, self.changes_data));
+        let removed = self.removed.iter().map(|file| file.remove_action(&at, false, self.changes_data));
+        entry.removes = removed.chain(shrunk).collect();
         entry.adds = self.shrunk.iter().map(|(file, vector, _)| file.add_action(vector.clone())).collect();
         entry.adds.extend(self.added.iter().map(|file| self.added(file)));
         (entry.protocol, entry.metadata, entry.txns) = (self.protocol, self.metadata, self.txns);
@@ -112,9 +111,9 @@ impl Change {
         Add { data_change: self.changes_data, ..add }
     }
 
-    fn info(&self, base: u64) -> Map<String, Value> {
+    fn info(&self, base: u64, now: i64) -> Map<String, Value> {
         let mut info = Map::from_iter([
-            ("timestamp".to_owned(), now_ms().into()),
+            ("timestamp".to_owned(), now.into()),
             ("operation".to_owned(), self.operation.into()),
             ("operationParameters".to_owned(), json!({})),
             ("engineInfo".to_owned(), ENGINE.into()),

@@ -255,7 +255,7 @@ impl KeyedTable {
                 }
             }
         }
-        let commit = change.commit(self.state.version)?;
+        let commit = change.commit(self.state.version, self.context.removed_at())?;
         pending.report.stages.put += started.elapsed();
         Ok(Attempt { commit, own })
     }

@@ -11,6 +11,7 @@ use roaring::RoaringTreemap;
 use url::Url;
 
 use super::columns::Columns;
+use super::data_file::RemovedAt;
 use super::index::{self, IndexDirectory, KeyRun};
 use super::log::{Add, DeletionVector, Entry, Log};
 use super::parquet_file::ParquetFile;
@@ -50,6 +51,12 @@ impl Context {
             url.set_path(&format!("{}/", url.path()));
         }
         url
+    }
+
+    /// Files that leave the table now.
+    pub(super) fn removed_at(&self) -> RemovedAt {
+        let now = self.spec.clock.now_ms();
+        RemovedAt { now, brief_since: now.saturating_sub(self.spec.maintenance.brief_ms()) }
     }
 
     pub(super) fn storage(&self, doing: &'static str) -> impl FnOnce(object_store::Error) -> TableError + use<> {

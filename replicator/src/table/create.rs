@@ -6,7 +6,6 @@ use buoyant_kernel::schema::StructType;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::clock::now_ms;
 use super::columns::Columns;
 use super::log::Metadata;
 use super::stats::stats_columns;
@@ -41,7 +40,7 @@ pub(super) fn metadata(spec: &TableSpec, columns: &Columns) -> Result<Metadata, 
         schema_string: serde_json::to_string(&columns.delta()?).map_err(unexpected)?,
         partition_columns: spec.partition_by.clone(),
         configuration,
-        created_time: Some(now_ms()),
+        created_time: Some(spec.clock.now_ms()),
         ..Metadata::default()
     })
 }

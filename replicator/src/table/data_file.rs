@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
-use super::clock::now_ms;
 use super::index::KeyRun;
 use super::log::{Add, DeletionVector, Remove};
 
@@ -22,6 +21,18 @@ pub(super) struct RowLocation {
     pub row: u32,
 }
 
+/// When files leave the table. Every checkpoint carries the time at which a file left, its tombstone, until the history is
+/// over, so that no vacuum takes it before; with a commit a second and a week of history they would be millions. A file that
+/// was in the table only briefly needs none: it is as good as protected by the time at which it was written, and our own
+/// vacuum waits that much longer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RemovedAt {
+    /// Milliseconds since the epoch.
+    pub now: i64,
+    /// What was put there at this time or later was there briefly.
+    pub brief_since: i64,
+}
+
 /// A live data file as the last commit left it. It owns its keys.
 #[derive(Clone, Debug)]
 pub(super) struct DataFile {
@@ -34,6 +45,8 @@ pub(super) struct DataFile {
     /// Bytes of all deletion vectors that this process knows to have been written for it: each stands for all its
     /// deleted rows, so they grow with every commit that deletes some.
     pub vector_bytes: u64,
+    /// When it got its present deletion vector, milliseconds since the epoch; `None` when this process does not know.
+    pub vector_since: Option<i64>,
     /// Which row has which key.
     pub keys: Arc<KeyRun>,
 }
@@ -49,17 +62,26 @@ impl DataFile {
         if self.rows == 0 { 0.0 } else { self.deleted.len() as f64 / self.rows as f64 }
     }
 
-    /// The action that takes the file, with its present deletion vector, out of the table.
-    pub(super) fn remove_action(&self, data_change: bool) -> Remove {
+    /// The action that takes the file, with its present deletion vector, out of the table at this time, or only the vector
+    /// when the file `stays`.
+    pub(super) fn remove_action(&self, at: &RemovedAt, stays: bool, data_change: bool) -> Remove {
+        let is_brief = self.was_added_since(at.brief_since, stays);
         Remove {
             path: self.add.path.clone(),
             data_change,
-            deletion_timestamp: Some(now_ms()),
+            // The protocol lets the time be left out, which means 0; Trino's reader has no such case.
+            deletion_timestamp: Some(if is_brief { 0 } else { at.now }),
             extended_file_metadata: Some(true),
             partition_values: Some(self.add.partition_values.clone()),
             size: Some(self.add.size),
             deletion_vector: self.add.deletion_vector.clone(),
         }
+    }
+
+    /// What of it goes was put there at `since` or later.
+    fn was_added_since(&self, since: i64, stays: bool) -> bool {
+        let is_new_vector = self.vector_since.is_some_and(|at| at >= since);
+        (stays || self.add.modification_time >= since) && (self.add.deletion_vector.is_none() || is_new_vector)
     }
 
     /// The action that puts the file back with a new deletion vector. Its bounds are wide from then on: they may be

@@ -32,6 +32,7 @@ mod stats;
 mod stored_values;
 mod writer;
 
+pub use clock::Clock;
 pub use columns::Columns;
 pub use commit::{Committed, Stages};
 pub use error::{ErrorKind, TableError};

@@ -71,7 +71,7 @@ impl KeyedTable {
         for (name, value) in [("operation", "CREATE TABLE"), ("engineInfo", ENGINE)] {
             entry.info.insert(name.to_owned(), value.into());
         }
-        entry.info.insert("timestamp".to_owned(), super::clock::now_ms().into());
+        entry.info.insert("timestamp".to_owned(), spec.clock.now_ms().into());
         entry.info.insert("operationParameters".to_owned(), serde_json::json!({}));
         let id = uuid::Uuid::new_v4().to_string();
         entry.identify(&id);

@@ -9,7 +9,7 @@ use tributary_crds::Writes;
 use url::Url;
 
 use super::recent::RecentStore;
-use super::{Maintenance, Opening, TableError};
+use super::{Clock, Maintenance, Opening, TableError};
 use crate::storage::Place;
 
 /// Which table is written, and how it is reached.
@@ -37,6 +37,8 @@ pub struct TableSpec {
     pub index_memory_rows: u64,
     /// How far the table is opened.
     pub opening: Opening,
+    /// The time that goes into the log.
+    pub clock: Clock,
 }
 
 impl TableSpec {
@@ -54,6 +56,7 @@ impl TableSpec {
             index_dir: None,
             index_memory_rows: 8192,
             opening: Opening::default(),
+            clock: Clock::default(),
         }
     }
 

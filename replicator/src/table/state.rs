@@ -64,7 +64,11 @@ impl State {
             self.data_file(context, &columns, add, keys, deleted)
         });
         let parts: Vec<_> = parts.collect();
-        let files = stream::iter(parts).buffered(CONCURRENT_FILES).try_collect().await?;
+        let mut files: Vec<DataFile> = stream::iter(parts).buffered(CONCURRENT_FILES).try_collect().await?;
+        let since = entry.info.get("timestamp").and_then(serde_json::Value::as_i64);
+        for file in files.iter_mut().filter(|file| !self.has_vector_of(file)) {
+            file.vector_since = since;
+        }
         Ok(Adoption { entry, columns, files })
     }
 
@@ -113,7 +117,14 @@ impl State {
             .filter(|vector| before.is_none_or(|before| before.add.deletion_vector.as_ref() != Some(vector)));
         let vector_bytes = before.map_or(0, |before| before.vector_bytes)
             + vector.map_or(0, |vector| u64::try_from(vector.size_in_bytes).unwrap_or(0));
-        Ok(DataFile { add: Add { tags: None, ..add.clone() }, rows: keys.rows(), deleted, vector_bytes, keys })
+        let (add, vector_since) = (Add { tags: None, ..add.clone() }, before.and_then(|before| before.vector_since));
+        Ok(DataFile { add, rows: keys.rows(), deleted, vector_bytes, vector_since, keys })
+    }
+
+    /// The file has its deletion vector in this version already.
+    fn has_vector_of(&self, file: &DataFile) -> bool {
+        let before = self.files.by_path(&file.add.path);
+        before.is_some_and(|(_, before)| before.add.deletion_vector == file.add.deletion_vector)
     }
 
     /// Becomes the version that `adoption` describes.

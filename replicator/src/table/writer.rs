@@ -16,8 +16,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use std::collections::HashMap;
 
+use super::Clock;
 use super::TableError;
-use super::clock::now_ms;
 use super::columns::Columns;
 use super::context::Context;
 use super::log::{Add, PartitionValues};
@@ -44,6 +44,7 @@ pub(super) struct FileWriter {
     values: PartitionValues,
     stats_columns: Vec<arrow_schema::FieldRef>,
     writer: AsyncArrowWriter<BufWriter>,
+    clock: Clock,
 }
 
 impl FileWriter {
@@ -64,7 +65,7 @@ impl FileWriter {
         let stats_columns = stats_columns.map(Arc::new).collect();
         let file = BufWriter::new(Arc::clone(&context.store), Path::parse(&path).map_err(external)?);
         let writer = AsyncArrowWriter::try_new(file, schema, Some(properties(first)?))?;
-        Ok(Self { path, values, stats_columns, writer })
+        Ok(Self { path, values, stats_columns, writer, clock: context.spec.clock.clone() })
     }
 
     /// Where the file will be, below the table's folder.
@@ -89,7 +90,7 @@ impl FileWriter {
             path: self.path,
             partition_values: self.values,
             size: self.writer.bytes_written() as i64,
-            modification_time: now_ms(),
+            modification_time: self.clock.now_ms(),
             data_change,
             stats: Some(stats::of_file(&metadata, &self.stats_columns)),
             tags: None,

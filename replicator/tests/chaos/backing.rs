@@ -1,10 +1,13 @@
 //! What is really stored. Any number of handles, each of them a process, share one of these.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult, Result};
@@ -12,11 +15,20 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 /// So many changes can be missing from a stale listing.
 const JOURNAL: usize = 6;
 
-/// Objects, and the changes to them that are still on their way. Every change is atomic.
-#[derive(Debug, Default)]
+/// Objects, the changes to them that are still on their way, and a clock that only the run moves. Every change is atomic.
+#[derive(Debug)]
 pub(crate) struct Backing {
     objects: InMemory,
     state: Mutex<State>,
+    /// Milliseconds since the epoch.
+    clock: AtomicI64,
+}
+
+impl Default for Backing {
+    fn default() -> Self {
+        let clock = Timestamp::now().as_millisecond().into();
+        Self { objects: InMemory::default(), state: Mutex::default(), clock }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +36,8 @@ struct State {
     operations: u64,
     journal: VecDeque<Change>,
     late: Vec<(u64, Effect)>,
+    /// When each object was put, by the clock.
+    put_at: HashMap<Path, i64>,
 }
 
 /// An object before it was changed.
@@ -46,8 +60,29 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl Backing {
+    /// The time of everybody in the run.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// The same as a timestamp.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now_ms()).unwrap()
+    }
+
+    /// When the object was put, milliseconds since the epoch; also when it is gone since.
+    pub(crate) fn put_at(&self, path: &Path) -> Option<i64> {
+        self.state.lock().unwrap().put_at.get(path).copied()
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, milliseconds: i64) {
+        self.clock.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+
     /// Another operation of anybody begins: what is due by now arrives first.
     pub(crate) fn tick(&self) {
+        self.pass(1);
         let due = {
             let mut state = self.state.lock().unwrap();
             state.operations += 1;
@@ -83,19 +118,31 @@ impl Backing {
     }
 
     pub(crate) fn put(&self, path: &Path, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
-        let before = now(self.objects.head(path)).ok();
+        let before = self.head(path);
         let put = now(self.objects.put_opts(path, payload, PutOptions::from(mode)));
         if put.is_ok() {
+            self.state.lock().unwrap().put_at.insert(path.clone(), self.now_ms());
             self.note(path, before);
         }
         put
     }
 
     pub(crate) fn delete(&self, path: &Path) {
-        if let Ok(before) = now(self.objects.head(path)) {
+        if let Some(before) = self.head(path) {
             now(self.objects.delete(path)).unwrap();
             self.note(path, Some(before));
         }
+    }
+
+    fn head(&self, path: &Path) -> Option<ObjectMeta> {
+        now(self.objects.head(path)).ok().map(|meta| self.timed(meta))
+    }
+
+    /// With the time at which it was put by the clock of the run.
+    fn timed(&self, meta: ObjectMeta) -> ObjectMeta {
+        let put_at = self.state.lock().unwrap().put_at[&meta.location];
+        let last_modified = SystemTime::UNIX_EPOCH + Duration::from_millis(put_at.unsigned_abs());
+        ObjectMeta { last_modified: last_modified.into(), ..meta }
     }
 
     fn note(&self, path: &Path, before: Option<ObjectMeta>) {
@@ -117,7 +164,7 @@ impl Backing {
     /// All objects below `prefix`, as they were before the last `missing` changes.
     pub(crate) fn list(&self, prefix: Option<&Path>, missing: usize) -> Vec<ObjectMeta> {
         let listed: Vec<_> = now(self.objects.list(prefix).collect());
-        let mut listed: Vec<ObjectMeta> = listed.into_iter().map(|meta| meta.unwrap()).collect();
+        let mut listed: Vec<ObjectMeta> = listed.into_iter().map(|meta| self.timed(meta.unwrap())).collect();
         for change in self.state.lock().unwrap().journal.iter().take(missing) {
             let below = |prefix: &Path| change.path.prefix_match(prefix).is_some();
             if prefix.is_none_or(below) {

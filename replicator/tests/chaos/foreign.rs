@@ -62,7 +62,7 @@ impl Act {
         };
         let Some(actions) = actions else { return Ok(None) };
         let info = json!({"commitInfo": {
-            "timestamp": now(), "operation": operation, "operationParameters": {}, "engineInfo": ENGINE,
+            "timestamp": backing.now_ms(), "operation": operation, "operationParameters": {}, "engineInfo": ENGINE,
             "userName": "erin", "isolationLevel": "SnapshotIsolation", "isBlindAppend": false,
         }});
         let lines = std::iter::once(info).chain(actions).map(|action| action.to_string() + "\n").collect::<String>();
@@ -95,7 +95,7 @@ fn optimize(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option
     if rng.chance(500) {
         rows.sort();
     }
-    let mut actions: Vec<Json> = merged.iter().map(|file| remove(file, false)).collect();
+    let mut actions: Vec<Json> = merged.iter().map(|file| remove(backing, file, false)).collect();
     if !rows.is_empty() {
         actions.push(write(backing, &columns, first, &rows, false)?);
     }
@@ -114,7 +114,7 @@ fn stale_optimize(backing: &Backing, newest: &Snapshot) -> Result<Option<Vec<Jso
         let Some(file) = files.iter().find(is_stale) else { continue };
         let rows = reader.live_rows(file, &columns)?;
         if !rows.is_empty() {
-            return Ok(Some(vec![remove(file, false), write(backing, &columns, file, &rows, false)?]));
+            return Ok(Some(vec![remove(backing, file, false), write(backing, &columns, file, &rows, false)?]));
         }
     }
     Ok(None)
@@ -138,7 +138,7 @@ fn delete(backing: &Backing, table: &Snapshot, rng: &mut Rng) -> Result<Option<V
             continue;
         }
         rows.remove(rng.below(rows.len()));
-        let mut actions = vec![remove(file, true)];
+        let mut actions = vec![remove(backing, file, true)];
         if !rows.is_empty() {
             actions.push(write(backing, &columns, file, &rows, true)?);
         }
@@ -166,9 +166,9 @@ fn feature(table: &Snapshot) -> Option<Vec<Json>> {
     Some(vec![json!({"protocol": protocol})])
 }
 
-fn remove(file: &File, data_change: bool) -> Json {
+fn remove(backing: &Backing, file: &File, data_change: bool) -> Json {
     let mut remove = json!({
-        "path": file.path, "deletionTimestamp": now(), "dataChange": data_change, "extendedFileMetadata": true,
+        "path": file.path, "deletionTimestamp": backing.now_ms(), "dataChange": data_change, "extendedFileMetadata": true,
         "partitionValues": file.partition_values, "size": file.size,
     });
     if let Some(vector) = &file.vector {
@@ -192,11 +192,7 @@ fn write(backing: &Backing, columns: &[(String, Kind)], like: &File, rows: &[Row
     backing.put(&Path::from(path.as_str()), bytes.into(), PutMode::Create)?;
     let stats = json!({"numRecords": rows.len(), "minValues": {}, "maxValues": {}, "nullCount": {}}).to_string();
     Ok(json!({"add": {
-        "path": path, "partitionValues": like.partition_values, "size": size, "modificationTime": now(),
+        "path": path, "partitionValues": like.partition_values, "size": size, "modificationTime": backing.now_ms(),
         "dataChange": data_change, "stats": stats,
     }}))
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

@@ -61,6 +61,7 @@ fn spec(shape: &Shape, store: &FaultStore, index: Option<&Path>) -> TableSpec {
         maintenance: Maintenance { target_file_bytes: shape.target_file_bytes, history: HISTORY, windows: Vec::new() },
         index_dir: index.map(Path::to_owned),
         index_memory_rows: 0,
+        clock: store.clock(),
         ..TableSpec::new(url, TOPIC)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use crate::backing::Backing;
@@ -71,16 +70,16 @@ async fn replicate(
         }
         process.read(shape, topic, *size).await.unwrap();
         if *looks {
-            while process.maintain(&tally, Timestamp::now()).await.unwrap().is_some() {}
+            while process.maintain(&tally, backing.now()).await.unwrap().is_some() {}
         }
         if process.may_commit() {
-            process.commit(&mut rng, &tally, Timestamp::now()).await.unwrap();
+            process.commit(&mut rng, &tally, backing.now()).await.unwrap();
         }
         if at % lifetime == lifetime - 1 {
             process = Process::start(shape, store.clone(), None).await.unwrap();
         }
     }
-    process.finish_work(&tally, Timestamp::now()).await.unwrap();
+    process.finish_work(&tally, backing.now()).await.unwrap();
     (backing, tally)
 }
 

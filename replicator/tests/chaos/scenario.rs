@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use jiff::{SignedDuration, Timestamp};
 use tributary_replicator::table::{ErrorKind, Job, TableError};
 
 use crate::backing::Backing;
@@ -43,8 +42,7 @@ pub(crate) async fn run(seed: u64, tally: &Tally) -> Result<()> {
         cared: *rng.pick(&[0, 300, 700]),
         rivals: false,
         index: IndexDisk::random(&mut rng),
-        mark: Timestamp::now(),
-        readable_from: 0,
+        committed_at: Vec::new(),
         last_own: None,
         rng,
     };
@@ -82,10 +80,8 @@ struct Scenario<'a> {
     /// There is somebody who excuses a `SecondWriter`: another process, or what a dead one still had on its way.
     rivals: bool,
     index: IndexDisk,
-    /// The beginning of the history: what was written before may go, unless it was the table at that time.
-    mark: Timestamp,
-    /// The version that was the table then.
-    readable_from: u64,
+    /// When each version was put, milliseconds since the epoch.
+    committed_at: Vec<i64>,
     /// The last version before somebody changed rows.
     last_own: Option<u64>,
 }
@@ -134,7 +130,7 @@ impl Scenario<'_> {
         let count = self.rng.between(1, self.batch);
         process.read(self.shape, self.topic, count).await?;
         let ends = process.next() == self.topic.len();
-        let now = self.now();
+        let now = self.backing.now();
         if process.may_commit() && (ends || self.rng.chance(600)) {
             if process.commit(&mut self.rng, &self.tally, now).await? {
                 self.tally.count("commits");
@@ -147,9 +143,9 @@ impl Scenario<'_> {
 
     async fn maintain(&mut self, process: &mut Process) -> Result<(), End> {
         if self.rng.chance(200) {
-            self.move_mark();
+            self.time_passes();
         }
-        let now = self.now();
+        let now = self.backing.now();
         // What is removed next was read before.
         self.check_all()?;
         if self.rng.chance(50) {
@@ -158,20 +154,32 @@ impl Scenario<'_> {
         process.maintain(&self.tally, now).await.map(|_: Option<Job>| ())
     }
 
-    /// The time at which the history begins at the mark.
-    fn now(&self) -> Timestamp {
-        self.mark + SignedDuration::try_from(HISTORY).unwrap()
+    /// So long that files need tombstones, or not; that the history begins among what was just done, or after all there is.
+    fn time_passes(&mut self) {
+        let history = HISTORY.as_millis() as i64;
+        self.backing.pass(*self.rng.pick(&[
+            history / 400,
+            history / 400,
+            history / 100,
+            history - history / 200,
+            2 * history,
+        ]));
     }
 
-    /// Time passes: the history begins now. Everything before it has an earlier time of writing, everything after it not.
-    fn move_mark(&mut self) {
-        self.backing.settle();
-        let (Some(latest), before) = (log::latest(self.backing), Timestamp::now().as_millisecond()) else { return };
-        while Timestamp::now().as_millisecond() <= before {
-            std::hint::spin_loop();
+    /// Notes when what was committed since the last time was put.
+    fn note_commits(&mut self) {
+        while let Some(at) = self.backing.put_at(&log::commit_path(self.committed_at.len() as u64)) {
+            self.committed_at.push(at);
         }
-        self.mark = Timestamp::from_millisecond(before + 1).unwrap();
-        self.readable_from = latest;
+    }
+
+    /// The version that was the table when the history began. A commit takes a while from when it says that it removes files
+    /// to when it is put, so that moment is not meant to the millisecond.
+    fn readable_from(&mut self) -> u64 {
+        self.note_commits();
+        let history = HISTORY.as_millis() as i64;
+        let began = self.backing.now_ms() - history + history / 1000;
+        self.committed_at.partition_point(|at| *at < began).saturating_sub(1) as u64
     }
 
     fn check_all(&mut self) -> Result<(), End> {
@@ -274,7 +282,8 @@ impl Scenario<'_> {
         }
         self.refuses_to_start(names).await?;
         self.checker.check_to(version - 1)?;
-        self.checker.check_history(self.readable_from)
+        let first = self.readable_from();
+        self.checker.check_history(first)
     }
 
     /// A process that starts now must not take the table as it finds it.
@@ -331,18 +340,19 @@ impl Scenario<'_> {
         let latest = log::latest(self.backing).context("there is no table")?;
         let versions = self.checker.check_to(latest)?;
         self.tally.add("versions read", versions);
-        self.checker.check_history(self.readable_from)
+        let first = self.readable_from();
+        self.checker.check_history(first)
     }
 }
 
 /// A replicator by itself, until it has read some of the topic or ends.
 async fn write(shape: Shape, topic: Vec<Message>, batch: usize, store: FaultStore, mut rng: Rng) -> Result<(), End> {
-    let mut process = Process::start(&shape, store, None).await?;
+    let mut process = Process::start(&shape, store.clone(), None).await?;
     let tally = Tally::default();
     for _ in 0..rng.between(1, 20) {
         process.read(&shape, &topic, rng.between(1, batch)).await?;
         if process.may_commit() {
-            process.commit(&mut rng, &tally, Timestamp::now()).await?;
+            process.commit(&mut rng, &tally, store.now()).await?;
         }
     }
     Ok(())

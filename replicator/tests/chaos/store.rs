@@ -13,11 +13,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
+use tributary_replicator::table::Clock;
 
 use crate::backing::{Backing, Effect};
 use crate::rng::Rng;
@@ -89,6 +91,17 @@ impl FaultStore {
         let plan = Mutex::new(Plan { rng, rates, faults, operations: 0, kill_at, ambush: None });
         let no = || AtomicBool::new(false);
         Self(Arc::new(Inner { backing, tally, plan, dead: no(), saw_stale: no() }))
+    }
+
+    /// The time, as everybody in the run sees it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.backing.now()
+    }
+
+    /// A clock that shows it.
+    pub(crate) fn clock(&self) -> Clock {
+        let backing = Arc::clone(&self.0.backing);
+        Clock::new(move || backing.now())
     }
 
     /// The process was killed: nothing that it still does has any effect.

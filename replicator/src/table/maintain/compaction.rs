@@ -93,7 +93,7 @@ impl KeyedTable {
                 .map(|((output, deleted), vector)| (output.file.add.path.clone(), vector, deleted.clone()))
                 .collect();
         }
-        Ok(Some((change.commit(self.state.version)?, own)))
+        Ok(Some((change.commit(self.state.version, self.context.removed_at())?, own)))
     }
 
     /// Outputs whose rows were all deleted before they landed.

@@ -19,7 +19,14 @@ fn file(partition: &str, number: usize, bytes: u64, deleted: u64) -> DataFile {
     let keys = index.write(&path, (0..100).map(KeyHash::from_bits).zip(0..).collect()).unwrap();
     let partition_values = PartitionValues::from([("p".to_owned(), Some(partition.to_owned()))]);
     let add = Add { path, partition_values, size: bytes as i64, ..Add::default() };
-    DataFile { add, rows: 100, deleted: (0..deleted).collect(), vector_bytes: 0, keys: Arc::new(keys) }
+    DataFile {
+        add,
+        rows: 100,
+        deleted: (0..deleted).collect(),
+        vector_bytes: 0,
+        vector_since: None,
+        keys: Arc::new(keys),
+    }
 }
 
 fn files(all: impl IntoIterator<Item = DataFile>) -> DataFiles {

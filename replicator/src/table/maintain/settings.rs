@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 const DAY: i64 = 24 * 60 * 60;
+/// The part of the history for which a file needs no tombstone.
+const BRIEF: u32 = 7 * 24;
 
 /// How the Delta tables of this process are maintained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,12 @@ impl Maintenance {
             history: maintenance.history.get(),
             windows: maintenance.windows.iter().copied().map(Window::of).collect(),
         }
+    }
+
+    /// How long a file may be in the table and need no tombstone all the same, in milliseconds: an hour of a week. That is
+    /// far more than files of the lower tiers live, and little storage.
+    pub(in crate::table) fn brief_ms(&self) -> i64 {
+        i64::try_from((self.history / BRIEF).as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whether compaction and vacuum may begin a piece of work at this moment.

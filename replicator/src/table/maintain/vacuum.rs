@@ -20,8 +20,8 @@ pub(super) fn cutoff(context: &Context, now: Timestamp) -> i64 {
     now.as_millisecond().saturating_sub(history)
 }
 
-/// Removes what is older than the history and neither in the table at `version`, whose files are `files`, nor in a
-/// version of the history. How many objects.
+/// Removes what was written before the history and is neither in the table at `version`, whose files are `files`, nor in
+/// a version of the history. How many objects.
 pub(super) async fn run(
     context: &Context,
     now: Timestamp,
@@ -29,6 +29,8 @@ pub(super) async fn run(
     files: &DataFiles,
 ) -> Result<usize, TableError> {
     let cutoff = cutoff(context, now);
+    // What was in the table briefly has no tombstone: all of that time, it may have been in the table.
+    let written_before = cutoff.saturating_sub(context.spec.maintenance.brief_ms());
     let mut needed: HashSet<String> = tombstones::since(context, version, cutoff).await?;
     for (_, file) in files.iter() {
         needed.extend(objects(&file.add));
@@ -36,7 +38,8 @@ pub(super) async fn run(
     needed.extend(newer(context, version).await?);
     let listed = context.store.list(None);
     let unneeded = listed.try_filter_map(|found| {
-        let goes = is_ours(&found.location) && is_before(&found, cutoff) && !needed.contains(found.location.as_ref());
+        let goes =
+            is_ours(&found.location) && is_before(&found, written_before) && !needed.contains(found.location.as_ref());
         async move { Ok(goes.then_some(found.location)) }
     });
     let unneeded: Vec<Path> = unneeded.try_collect().await.map_err(context.storage("list"))?;

@@ -8,7 +8,7 @@ async fn rewrite_first_file(table: &KeyedTable) {
     let moved = "compacted.parquet";
     table.context.store.copy(&file.add.path.as_str().into(), &moved.into()).await.unwrap();
     let mut entry = foreign(table, "OPTIMIZE");
-    entry.removes.push(file.remove_action(false));
+    entry.removes.push(file.remove_action(&table.context.removed_at(), false, false));
     entry.adds.push(log::Add { path: moved.to_owned(), data_change: false, ..file.add.clone() });
     put(table, entry).await;
 }
@@ -48,7 +48,7 @@ async fn a_compaction_of_files_that_are_no_more_what_it_read_stops_the_table() {
         let read = Arc::clone(table.state.files.iter().next().unwrap().1);
         fixture.apply(&mut table, &[event]).await;
         let mut entry = foreign(&table, "OPTIMIZE");
-        entry.removes.push(read.remove_action(false));
+        entry.removes.push(read.remove_action(&table.context.removed_at(), false, false));
         entry.adds.push(log::Add { path: "stale.parquet".to_owned(), data_change: false, ..read.add.clone() });
         put(&table, entry).await;
         refused_by_all(&mut fixture, table).await;
@@ -85,7 +85,7 @@ async fn a_change_of_rows_by_somebody_else_stops_the_table_and_says_who_it_was()
     fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
     let (_, file) = table.state.files.iter().next().unwrap();
     let mut entry = foreign(&table, "DELETE");
-    entry.removes.push(file.remove_action(true));
+    entry.removes.push(file.remove_action(&table.context.removed_at(), false, true));
     put(&table, entry).await;
     let (folded, progress) = fixture.fold(&table, &[(Op::Create, 2, Some("b"))]);
     let error = table.commit(&folded, &progress).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn a_change_of_rows_by_somebody_else_while_nobody_looked_is_refused_at_the
     fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
     let (_, file) = table.state.files.iter().next().unwrap();
     let mut entry = foreign(&table, "DELETE");
-    entry.removes.push(file.remove_action(true));
+    entry.removes.push(file.remove_action(&table.context.removed_at(), false, true));
     put(&table, entry).await;
     let error = KeyedTable::open(&fixture.spec).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("changed rows: DELETE by Apache-Spark/4.1"), "{error}");

@@ -1,11 +1,13 @@
 //! What keeps a table small, and what it must not lose.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::foreign::{foreign, put};
 use super::*;
+use crate::table::Clock;
 use crate::table::maintain::Job;
 
 /// A table of as many files as there are `commits`, each of which creates two rows and changes one of the commit before.
@@ -78,7 +80,7 @@ async fn rows_that_are_there_twice_stop_the_table_when_they_come_together() {
     let alike: Vec<_> = of_two_rows.cloned().collect();
     let (lost, twice) = (&alike[0], &alike[1].add);
     let mut entry = foreign(&table, "OPTIMIZE");
-    entry.removes = vec![lost.remove_action(false)];
+    entry.removes = vec![lost.remove_action(&table.context.removed_at(), false, false)];
     entry.adds = vec![log::Add { path: "copy.parquet".to_owned(), data_change: false, ..twice.clone() }];
     std::fs::copy(fixture.directory.path().join(&twice.path), fixture.directory.path().join("copy.parquet")).unwrap();
     put(&table, entry).await;
@@ -130,6 +132,38 @@ async fn nothing_that_the_history_needs_is_removed() {
             .filter(|maintained| maintained.job != Job::Compaction)
             .all(|maintained| maintained.removed == 0)
     );
+}
+
+/// When the log says that files of a version were removed, milliseconds since the epoch.
+async fn removed_at(table: &KeyedTable, version: u64) -> Vec<Option<i64>> {
+    let entry = table.context.log.read(version).await.unwrap().unwrap();
+    entry.removes.iter().map(|remove| remove.deletion_timestamp).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_the_table_only_briefly_leaves_no_tombstone_to_be_carried_on() {
+    let mut fixture = Fixture::new();
+    let hours = Arc::new(AtomicI64::new(0));
+    let time = |hours: i64| Timestamp::from_second(1_700_000_000 + 3600 * hours).unwrap();
+    let clock = Arc::clone(&hours);
+    fixture.spec.clock = Clock::new(move || time(clock.load(Ordering::Relaxed)));
+    let mut table = fixture.open().await;
+    let ids = || 0..10;
+    fixture.apply(&mut table, &ids().map(|id| (Op::Create, id, Some("x"))).collect::<Vec<_>>()).await;
+    let mut change = async |table: &mut KeyedTable, events: &[(Op, i64, Option<&str>)], hours_later| {
+        hours.fetch_add(hours_later, Ordering::Relaxed);
+        let version = fixture.apply(table, events).await.version;
+        removed_at(table, version).await
+    };
+    let none = Some(0);
+    let after_hours = |hours| Some(time(hours).as_millisecond());
+    assert_eq!(change(&mut table, &[(Op::Delete, 0, None)], 2).await, [none], "only a vector goes, and there was none");
+    assert_eq!(change(&mut table, &[(Op::Delete, 1, None)], 1).await, [none], "the vector was new");
+    assert_eq!(change(&mut table, &[(Op::Delete, 2, None)], 2).await, [after_hours(5)], "the vector was old");
+    let all: Vec<_> = (3..10).map(|id| (Op::Delete, id, None)).collect();
+    assert_eq!(change(&mut table, &all, 0).await, [after_hours(5)], "its vector is new, but the file is old");
+    change(&mut table, &[(Op::Create, 11, Some("x"))], 0).await;
+    assert_eq!(change(&mut table, &[(Op::Delete, 11, None)], 1).await, [none], "the file was new");
 }
 
 #[tokio::test(flavor = "multi_thread")]
