@@ -30,6 +30,17 @@ pub enum TableError {
         #[source]
         source: Box<buoyant_kernel::Error>,
     },
+    /// The Delta log is not what a log must be: it stays so until somebody repairs it.
+    #[error(
+        "the log of the Delta table at {uri} is damaged: {problem}. Restore the files of its _delta_log if the storage keeps \
+             versions, or move the table away to have it made anew from a snapshot"
+    )]
+    DamagedLog {
+        /// Address of the table.
+        uri: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A data file could not be read.
     #[error("cannot read the data file {path} of the Delta table")]
     DataFile {
@@ -198,9 +209,10 @@ impl TableError {
             Self::Log { source, .. } => kernel_kind(source),
             Self::DataFile { source, .. } => parquet_kind(source),
             Self::Index(IndexError::Io { .. }) => ErrorKind::Unavailable,
-            Self::Index(IndexError::Damaged { .. }) | Self::MissingFile { .. } | Self::Damaged { .. } => {
-                ErrorKind::Damaged
-            }
+            Self::Index(IndexError::Damaged { .. })
+            | Self::DamagedLog { .. }
+            | Self::MissingFile { .. }
+            | Self::Damaged { .. } => ErrorKind::Damaged,
             Self::Unsupported { .. }
             | Self::ForeignChange { .. }
             | Self::NotOurs { .. }
@@ -229,7 +241,10 @@ impl TableError {
         let uri = uri.to_owned();
         move |source| match without_backtrace(source) {
             buoyant_kernel::Error::Unsupported(feature) => Self::Unsupported { uri, feature },
-            source => Self::Log { doing, uri, source: Box::new(source) },
+            source => match damage(&source) {
+                Some(problem) => Self::DamagedLog { uri, problem },
+                None => Self::Log { doing, uri, source: Box::new(source) },
+            },
         }
     }
 
@@ -256,15 +271,26 @@ fn kernel_kind(error: &buoyant_kernel::Error) -> ErrorKind {
     use buoyant_kernel::Error;
     match error {
         Error::ObjectStore(error) => storage_kind(error),
-        Error::FileNotFound(_)
-        | Error::MalformedJson(_)
+        Error::FileNotFound(_) | Error::DeletionVector(_) | Error::MissingData(_) => ErrorKind::Damaged,
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// What is wrong with a log that trying again does not help.
+fn damage(error: &buoyant_kernel::Error) -> Option<String> {
+    use buoyant_kernel::Error;
+    match error {
+        Error::MalformedJson(_) | Error::Arrow(ArrowError::JsonError(_) | ArrowError::ParseError(_)) => {
+            Some(format!("a version of it cannot be read ({error})"))
+        }
+        Error::InvalidCheckpoint(_)
         | Error::MissingMetadata
         | Error::MissingProtocol
         | Error::MissingMetadataAndProtocol
-        | Error::InvalidProtocol(_)
-        | Error::DeletionVector(_)
-        | Error::MissingData(_) => ErrorKind::Damaged,
-        _ => ErrorKind::Unavailable,
+        | Error::InvalidProtocol(_) => Some(error.to_string().trim_end_matches('.').to_owned()),
+        // The kernel tells it in no other way, and names all it knows of the two files beside the gap.
+        Error::Generic(text) if text.contains("found gap") => Some("versions between others are missing".to_owned()),
+        _ => None,
     }
 }
 

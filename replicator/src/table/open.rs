@@ -22,9 +22,7 @@ impl KeyedTable {
     pub async fn open(spec: &TableSpec) -> Result<Option<Self>, TableError> {
         let context = Context::new(spec)?;
         let Some(log) = read(&context).await? else { return Ok(None) };
-        let columns = own_columns(spec, &log.metadata)?;
-        protocol::check(&log.protocol, &log.metadata, &context.uri)?;
-        create::check_cluster_by(spec, &columns)?;
+        let columns = columns_to_write(&context, &log)?;
         let progress = recent_progress(&context, log.version).await?;
         let topic = spec.topic.clone();
         let (log, progress) = match progress {
@@ -54,7 +52,7 @@ impl KeyedTable {
     pub async fn existing_version(spec: &TableSpec) -> Result<Option<u64>, TableError> {
         let context = Context::new(spec)?;
         let Some(log) = read(&context).await? else { return Ok(None) };
-        own_columns(spec, &log.metadata)?;
+        columns_to_write(&context, &log)?;
         Ok(Some(log.version))
     }
 
@@ -176,6 +174,14 @@ async fn keeps_rows(context: &Context, entry: &Entry) -> Result<bool, TableError
 fn progress_of(context: &Context, topic: &str, log: LogState) -> Result<(LogState, PartitionProgress), TableError> {
     let progress = progress::read(topic, |app_id| log.transaction(app_id));
     Ok((log, progress.map_err(TableError::log("open", &context.uri))?))
+}
+
+/// The columns of a table that is ours, that we can write, and that has what the resource asks for.
+fn columns_to_write(context: &Context, log: &LogState) -> Result<Columns, TableError> {
+    let columns = own_columns(&context.spec, &log.metadata)?;
+    protocol::check(&log.protocol, &log.metadata, &context.uri)?;
+    create::check_cluster_by(&context.spec, &columns)?;
+    Ok(columns)
 }
 
 /// Columns and key of a table that we made, by what its metadata says.

@@ -307,3 +307,36 @@ async fn partition_by_a_column_that_is_not_there_names_those_that_are() {
     let error = KeyedTable::create(&fixture.spec, &Fixture::source(3)).await.map(|_| ()).unwrap_err();
     assert_eq!(error.to_string(), "partitionBy: the table has no column month; it has id, text, day");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_the_table_finds_what_opening_it_would_refuse() {
+    let mut fixture = Fixture::new();
+    drop(fixture.open().await);
+    assert_eq!(KeyedTable::existing_version(&fixture.spec).await.unwrap(), Some(0));
+    fixture.spec.cluster_by = vec!["nope".to_owned()];
+    let error = KeyedTable::existing_version(&fixture.spec).await.unwrap_err();
+    assert!(error.to_string().contains("the table has no column nope"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_stops_the_table_and_says_what_is_wrong_with_it() {
+    for (version, text, problem) in [
+        (1, None, "versions between others are missing"),
+        (0, Some("no JSON"), "cannot be read"),
+        (0, Some("{\"metaData\": {"), "cannot be read"),
+        (0, Some(""), "No table metadata or protocol"),
+    ] {
+        let mut fixture = Fixture::new();
+        let mut table = fixture.open().await;
+        fixture.apply(&mut table, &[(Op::Create, 1, Some("x"))]).await;
+        fixture.apply(&mut table, &[(Op::Create, 2, Some("x"))]).await;
+        let path = fixture.directory.path().join(format!("_delta_log/{version:020}.json"));
+        match text {
+            Some(text) => std::fs::write(path, text).unwrap(),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+        let error = KeyedTable::open(&fixture.spec).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        assert!(error.to_string().contains(problem) && error.to_string().contains("_delta_log"), "{error}");
+    }
+}
