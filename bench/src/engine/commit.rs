@@ -1,4 +1,5 @@
-//! A commit of 10,000 changes on a large table against a small one. The two take turns, so that both have the machine's mood.
+//! A commit of 10,000 changes on a large table against a small one, and one between. They take turns, so that all have the
+//! machine's mood.
 
 use std::time::Duration;
 
@@ -12,34 +13,37 @@ use crate::workload::Workload;
 const CHANGES: u64 = 10_000;
 const COMMITS: u64 = 15;
 const SMALL: u64 = 1_000_000;
+const MIDDLE: u64 = 5_000_000;
 const LARGE: u64 = 20_000_000;
 
 pub(super) async fn run(scale: u64) -> anyhow::Result<()> {
-    let (small_folder, large_folder) = (folder()?, folder()?);
-    let workload = |rows: u64| Workload { rows: rows / scale, updates: 0 };
-    let open = |folder, rows| Table::open(folder, Key::Number, workload(rows), Maintenance::default());
-    let mut small = open(small_folder.path(), SMALL).await?;
-    let mut large = open(large_folder.path(), LARGE).await?;
-    small.load().await?;
-    large.load().await?;
-    let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
+    let folders = [folder()?, folder()?, folder()?];
+    let mut tables = Vec::new();
+    for (rows, folder) in [SMALL, MIDDLE, LARGE].into_iter().zip(&folders) {
+        let workload = Workload { rows: rows / scale, updates: 0 };
+        let mut table = Table::open(folder.path(), Key::Number, workload, Maintenance::default()).await?;
+        table.load().await?;
+        tables.push((table, Vec::new()));
+    }
     for number in 0..COMMITS {
-        let changes = number * CHANGES..(number + 1) * CHANGES;
-        of_small.push(small.update(changes.clone()).await?);
-        of_large.push(large.update(changes).await?);
+        for (table, costs) in &mut tables {
+            costs.push(table.update(number * CHANGES..(number + 1) * CHANGES).await?);
+        }
     }
-    print(&small, &of_small);
-    print(&large, &of_large);
-    let figures: [(&str, Of); 3] = [
-        ("time of a commit of 10,000, large / small", milliseconds),
-        ("bytes of it", |cost| cost.requests.bytes_written as f64),
-        ("requests of it", |cost| cost.requests.all() as f64),
-    ];
-    for (name, of) in figures {
-        let ratio = median(of_large.iter().map(of)) / median(of_small.iter().map(of));
-        Figure { name, value: ratio, unit: "x", at_most: Some(1.5) }.print();
+    for (table, costs) in &tables {
+        print(table, costs);
     }
+    let [small, middle, large] = [0, 1, 2].map(|table| tables[table].1.as_slice());
+    figure("time of a commit of 10,000, large / small", milliseconds, (large, small), Some(1.5));
+    figure("the same, large / middle", milliseconds, (large, middle), None);
+    figure("bytes of it, large / small", |cost| cost.requests.bytes_written as f64, (large, small), Some(1.5));
+    figure("requests of it, large / small", |cost| cost.requests.all() as f64, (large, small), Some(1.5));
     Ok(())
+}
+
+fn figure(name: &'static str, of: Of, (one, other): (&[Cost], &[Cost]), at_most: Option<f64>) {
+    let value = median(one.iter().map(of)) / median(other.iter().map(of));
+    Figure { name, value, unit: "x", at_most }.print();
 }
 
 /// A number of a commit.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::folded::{FoldedRow, Origin, RowRef, sort};
+use super::folded::{FoldedRow, Origin, RowRef, Unchanged, sort};
+use super::key::KeyPrefix;
 use super::{ChangeBatch, Event, Folded, KeyEncoder, KeyHash, KeyMap, Op, OpCounts, Verdict, conform};
 
 /// What is left of all events of one key.
 #[derive(Clone, Debug)]
 enum Outcome {
     Deleted,
-    Row { at: RowRef, unchanged: Vec<(usize, Origin)> },
+    Row { prefix: KeyPrefix, at: RowRef, unchanged: Unchanged },
 }
 
 /// The old row of a key change, until the event of the new key comes.
@@ -77,7 +78,7 @@ impl Fold {
     /// asks for the values that the change leaves out, it gets none; and the delete follows.
     pub fn stored_keys(&self) -> Vec<[KeyHash; 2]> {
         let origins = self.outcomes.values().flat_map(|outcome| match outcome {
-            Outcome::Row { unchanged, .. } => unchanged.as_slice(),
+            Outcome::Row { unchanged, .. } => unchanged.as_ref(),
             Outcome::Deleted => &[],
         });
         let stored = origins.filter_map(|(_, origin)| match *origin {
@@ -104,9 +105,9 @@ impl Fold {
         let rows = conform::rows(&batch.rows, &self.schema)?;
         let unchanged = conform::unchanged(batch, &self.schema);
         let keys: Vec<ArrayRef> = self.key.iter().map(|&column| Arc::clone(rows.column(column))).collect();
-        let hashes = self.encoder.hashes(&keys)?;
+        let keys = self.encoder.hashes_and_prefixes(&keys)?;
         let (chunk, before) = (self.chunks.len() as u32, self.counts.total());
-        for (row, (event, key)) in batch.events.iter().zip(hashes).enumerate() {
+        for (row, (event, key)) in batch.events.iter().zip(keys).enumerate() {
             match judge(event) {
                 Verdict::Skip => continue,
                 Verdict::Apply => {}
@@ -121,7 +122,13 @@ impl Fold {
         Ok(())
     }
 
-    fn fold(&mut self, event: &Event, key: KeyHash, at: RowRef, unchanged: impl Iterator<Item = usize>) {
+    fn fold(
+        &mut self,
+        event: &Event,
+        (key, prefix): (KeyHash, KeyPrefix),
+        at: RowRef,
+        unchanged: impl Iterator<Item = usize>,
+    ) {
         self.counts.count(event.op);
         match event.op {
             Op::Truncate => self.empty(),
@@ -143,10 +150,10 @@ impl Fold {
                     Some(old) if event.moved_key => (old.key, old.row.as_ref()),
                     _ => (key, own),
                 };
-                let unchanged: Vec<_> = unchanged.map(|column| (column, origin(source, key, column))).collect();
+                let unchanged: Unchanged = unchanged.map(|column| (column, origin(source, key, column))).collect();
                 self.stored_values +=
                     unchanged.iter().filter(|(_, origin)| matches!(origin, Origin::Stored { .. })).count();
-                self.outcomes.insert(key, Outcome::Row { at, unchanged });
+                self.outcomes.insert(key, Outcome::Row { prefix, at, unchanged });
                 // Only rows of an incremental snapshot come between the halves: another thread reads them.
                 self.moved = moved.filter(|old| matches!(event.op, Op::Read { .. }) && old.key != key);
             }
@@ -182,7 +189,7 @@ impl Fold {
         for (key, outcome) in outcomes {
             match outcome {
                 Outcome::Deleted => deleted.push(key),
-                Outcome::Row { at, unchanged } => rows.push(FoldedRow { key, at, unchanged }),
+                Outcome::Row { prefix, at, unchanged } => rows.push(FoldedRow { key, prefix, at, unchanged }),
             }
         }
         sort(&self.encoder, &self.key, &chunks, &mut rows)?;
@@ -193,7 +200,7 @@ impl Fold {
 /// Where the value of `column` comes from when the event of `key` left it out.
 fn origin((source, row): (KeyHash, Option<&Outcome>), key: KeyHash, column: usize) -> Origin {
     match row {
-        Some(Outcome::Row { at, unchanged }) => unchanged
+        Some(Outcome::Row { at, unchanged, .. }) => unchanged
             .iter()
             .find(|(unchanged, _)| *unchanged == column)
             .map_or(Origin::Buffered(*at), |(_, origin)| *origin),

@@ -66,6 +66,19 @@ fn texts(folded: &Folded, stored: &[(usize, ArrayRef)]) -> Vec<(i64, Option<Stri
 }
 
 #[test]
+fn rows_come_sorted_by_whole_keys_also_where_their_first_bytes_are_the_same() {
+    let texts = ["the same for long, then b", "the same for long, then c", "another", "the same for long, then a", ""];
+    let mut fold = Fold::new(schema(), vec![1], KeyEncoder::new([DataType::Utf8]).unwrap());
+    let lines: Vec<Line> = texts.iter().map(|text| (Op::Create, 1, Some(*text))).collect();
+    fold.push(&batch(&lines, false), |_| Verdict::Apply).unwrap();
+    let rows = fold.take().unwrap().rows(&[]).unwrap();
+    let sorted: Vec<_> = rows.column(1).as_string::<i32>().iter().flatten().collect();
+    let mut expected = texts.to_vec();
+    expected.sort_unstable();
+    assert_eq!(sorted, expected);
+}
+
+#[test]
 fn the_last_event_of_a_key_wins_and_rows_come_sorted() {
     let lines = [
         (READ, 3, Some("c")),

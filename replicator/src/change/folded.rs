@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave;
 
+use super::key::KeyPrefix;
 use super::{KeyEncoder, KeyHash, OpCounts};
 
 /// A row of the buffered events: chunk and row within it.
@@ -29,9 +30,13 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct FoldedRow {
     pub(super) key: KeyHash,
+    pub(super) prefix: KeyPrefix,
     pub(super) at: RowRef,
-    pub(super) unchanged: Vec<(usize, Origin)>,
+    pub(super) unchanged: Unchanged,
 }
+
+/// The unchanged TOAST columns of a row.
+pub(super) type Unchanged = Box<[(usize, Origin)]>;
 
 impl FoldedRow {
     fn index(&self) -> (usize, usize) {
@@ -148,28 +153,19 @@ pub(super) fn sort(
     chunks: &[RecordBatch],
     rows: &mut Vec<FoldedRow>,
 ) -> Result<(), ArrowError> {
-    if rows.is_empty() {
+    rows.sort_unstable_by_key(|row| row.prefix);
+    if rows.windows(2).all(|pair| pair[0].prefix < pair[1].prefix) {
         return Ok(());
     }
     let at: Vec<_> = rows.iter().map(FoldedRow::index).collect();
     let keys = key.iter().map(|&column| gather(chunks, column, &at)).collect::<Result<Vec<_>, _>>()?;
     let encoded = encoder.rows(&keys)?;
-    let mut order: Vec<(u128, usize)> = encoded.iter().map(|key| prefix(key.as_ref())).zip(0..).collect();
+    let mut order: Vec<_> = rows.iter().map(|row| row.prefix).zip(0..).collect();
     order.sort_unstable_by(|(left_prefix, left), (right_prefix, right)| {
         left_prefix.cmp(right_prefix).then_with(|| encoded.row(*left).cmp(&encoded.row(*right)))
     });
-    if !order.is_sorted_by_key(|(_, row)| *row) {
-        *rows = order.into_iter().map(|(_, index)| rows[index].clone()).collect();
-    }
+    *rows = order.into_iter().map(|(_, index)| rows[index].clone()).collect();
     Ok(())
-}
-
-/// The first 16 bytes of an encoded key: they decide nearly every comparison, and lie side by side when sorting.
-fn prefix(key: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    let length = key.len().min(16);
-    bytes[..length].copy_from_slice(&key[..length]);
-    u128::from_be_bytes(bytes)
 }
 
 fn gather(chunks: &[RecordBatch], column: usize, at: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {

@@ -32,6 +32,23 @@ impl KeyHash {
     }
 }
 
+/// The first 16 bytes of a key in its row encoding: it sorts like the key wherever two of them differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyPrefix {
+    high: u64,
+    low: u64,
+}
+
+impl KeyPrefix {
+    fn of(encoded: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        let length = encoded.len().min(16);
+        bytes[..length].copy_from_slice(&encoded[..length]);
+        let bits = u128::from_be_bytes(bytes);
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+}
+
 impl Hash for KeyHash {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.high);
@@ -84,6 +101,12 @@ impl KeyEncoder {
     /// One hash per row of the key columns.
     pub fn hashes(&self, columns: &[ArrayRef]) -> Result<Vec<KeyHash>, ArrowError> {
         Ok(self.rows(columns)?.iter().map(|row| KeyHash::of(row.as_ref(), self.seed)).collect())
+    }
+
+    /// The same, each with the prefix of its key.
+    pub(super) fn hashes_and_prefixes(&self, columns: &[ArrayRef]) -> Result<Vec<(KeyHash, KeyPrefix)>, ArrowError> {
+        let both = |row: arrow_row::Row<'_>| (KeyHash::of(row.as_ref(), self.seed), KeyPrefix::of(row.as_ref()));
+        Ok(self.rows(columns)?.iter().map(both).collect())
     }
 
     /// The key columns in an encoding that compares like the key.

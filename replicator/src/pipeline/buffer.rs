@@ -11,7 +11,7 @@ use crate::consume::{Held, Share};
 use crate::table::{Columns, KeyedTable, TableError};
 
 /// Memory that the outcome of one key takes beside its row while more events come.
-const OUTCOME_BYTES: usize = 112;
+const OUTCOME_BYTES: usize = 128;
 /// Memory that it takes besides when the rows are sorted and looked up in the key index.
 const COMMITTED_OUTCOME_BYTES: usize = 160;
 

@@ -3,7 +3,6 @@
 //! Plan a [`Change`], land it, adopt it. What was written is kept until the commit's fate is known, so that another
 //! attempt puts the same files and, as long as nobody else commits, the same bytes.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use object_store::{ObjectStoreExt, PutPayload};
@@ -11,12 +10,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::change::{Change, Commit, Removal, WrittenFile};
-use super::log::{Entry, Landing};
+use super::log::Landing;
+use super::new_files::sorted_keys;
 use super::rewrite;
-use super::state::Known;
-use super::writer::{FileWriter, Partition, partitions};
 use super::{KeyedTable, TableError, Writes, create, deletion_vector, index, progress, protocol};
-use crate::change::{Folded, KeyHash, PartitionProgress, Progress};
+use crate::change::{Folded, KeyHash, PartitionProgress};
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,56 +157,6 @@ impl KeyedTable {
         Committed { version: self.version(), rows: self.rows(), files: self.files(), ..report }
     }
 
-    /// Writes the new rows and their keys; `keys`: those of the rows, with the number of each.
-    async fn write(
-        &self,
-        folded: &Folded,
-        keys: &[(KeyHash, u32)],
-        id: Uuid,
-    ) -> Result<(Vec<WrittenFile>, Committed), TableError> {
-        let mut report = Committed::default();
-        let started = Instant::now();
-        let stored = self.stored_values(folded).await?;
-        report.stages.read = started.elapsed();
-        let started = Instant::now();
-        let rows = folded.rows(&stored)?;
-        let mut written = Vec::new();
-        for (number, partition) in partitions(&rows, &self.state.metadata.partition_columns)?.into_iter().enumerate() {
-            let name = format!("part-{number:05}-{id}.zstd.parquet");
-            let keys = if partition.at.len() == keys.len() { keys.to_vec() } else { keys_at(folded, &partition.at) };
-            let file = self.write_file(&name, partition, keys).await?;
-            report.files_written += 1;
-            report.bytes_written += file.add.size as u64;
-            written.push(file);
-        }
-        report.stages.write = started.elapsed();
-        Ok((written, report))
-    }
-
-    /// Writes one file, and its keys on another thread.
-    async fn write_file(
-        &self,
-        name: &str,
-        partition: Partition,
-        keys: Vec<(KeyHash, u32)>,
-    ) -> Result<WrittenFile, TableError> {
-        let failed = || TableError::data_file(&self.context.uri, name);
-        let Partition { values, rows, .. } = partition;
-        let mut writer = FileWriter::new(&self.context, name, values, self.columns(), &rows).map_err(failed())?;
-        let (index, path) = (self.context.index(&self.state.columns)?, writer.path().to_owned());
-        let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?));
-        let file = async {
-            writer.write(&rows).await?;
-            writer.close(true).await
-        };
-        let (keys, add) = tokio::join!(keys, file);
-        let (keys, add) = (keys?, add.map_err(failed()));
-        if add.is_err() {
-            keys.remove();
-        }
-        Ok(WrittenFile { add: add?, keys: Arc::new(keys) })
-    }
-
     /// Plans the commit on top of the present version, and writes what only this plan needs.
     async fn attempt(&self, folded: &Folded, pending: &mut Pending) -> Result<Attempt, TableError> {
         let current = pending.removal.take().filter(|(version, _)| *version == self.state.version);
@@ -271,7 +219,7 @@ impl KeyedTable {
         sorted.extend(keys.iter().map(|(key, _)| *key));
         // Two ascending runs become one.
         sorted.sort();
-        let located = index::locate(&self.context, &self.state.files, &sorted).await?;
+        let located = index::locate(&self.context, &self.state.files, sorted).await?;
         let removal = Removal::of_rows(&self.state.files, located.into_iter().flatten());
         Ok((removal, started.elapsed()))
     }
@@ -299,77 +247,4 @@ impl KeyedTable {
         let offsets: Map<_, _> = offsets.collect();
         Map::from_iter([("tributary.offsets".to_owned(), offsets.into())])
     }
-
-    /// Brings memory to the version that `entry` made.
-    pub(super) async fn adopt(&mut self, entry: Entry, known: Known) -> Result<(), TableError> {
-        let adoption = self.state.resolve(&self.context, entry, known).await?;
-        self.state.apply(&self.context, adoption);
-        Ok(())
-    }
-
-    /// The same for a commit of ours that landed. Nothing of it is read, so that it cannot fail; if it did, only opening
-    /// the table again would help.
-    pub(super) async fn adopt_own(&mut self, commit: Commit) -> Result<(), TableError> {
-        let (entry, known) = commit.into_known();
-        let adopted = self.adopt(entry, known).await;
-        adopted.map_err(|error| TableError::Internal(format!("a commit landed and could not be taken in: {error}")))
-    }
-
-    /// Takes in a commit of somebody else. `true`: it was ours after all, because it moved the progress to `target`.
-    pub(super) async fn take_in(&mut self, entry: Entry, target: &PartitionProgress) -> Result<bool, TableError> {
-        let theirs = progress::of_txns(&self.context.spec.topic, &entry.txns);
-        let is_target = theirs.as_ref() == Some(target) && *target != self.state.progress;
-        if let Some(theirs) = theirs.filter(|_| !is_target) {
-            self.refuse_second_writer(&theirs)?;
-        } else if !is_target && (entry.changes_data() || !self.state.keeps_rows(&self.context, &entry).await?) {
-            return Err(self.context.foreign_change(&entry));
-        }
-        tracing::info!(table = %self.context.uri, version = entry.version, "adopted: {}", entry.who());
-        self.adopt(entry, Known::default()).await?;
-        Ok(is_target)
-    }
-
-    /// Whoever folded the events knew less than the log does.
-    fn refuse_step_back(&self, target: &PartitionProgress) -> Result<(), TableError> {
-        let is_behind = |(partition, ours): (&i32, &Progress)| {
-            target.get(partition).is_none_or(|target| target.next_offset < ours.next_offset)
-        };
-        if self.state.progress.iter().any(is_behind) { self.refuse_second_writer_of(target) } else { Ok(()) }
-    }
-
-    /// The log has another progress than `ours`.
-    pub(super) fn refuse_second_writer_of(&self, ours: &PartitionProgress) -> Result<(), TableError> {
-        for (partition, theirs) in &self.state.progress {
-            let ours = ours.get(partition).map_or(0, |ours| ours.next_offset);
-            if theirs.next_offset != ours {
-                let (uri, theirs) = (self.context.uri.to_string(), theirs.next_offset);
-                return Err(TableError::SecondWriter { uri, partition: *partition, theirs, ours });
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_second_writer(&self, theirs: &PartitionProgress) -> Result<(), TableError> {
-        for (partition, theirs) in theirs {
-            let ours = self.state.progress.get(partition).map_or(0, |ours| ours.next_offset);
-            if theirs.next_offset != ours {
-                let (uri, theirs) = (self.context.uri.to_string(), theirs.next_offset);
-                return Err(TableError::SecondWriter { uri, partition: *partition, theirs, ours });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The keys of the new rows in ascending order, each with the number of its row.
-fn sorted_keys(folded: &Folded) -> Vec<(KeyHash, u32)> {
-    let mut keys: Vec<_> = folded.upserted().zip(0..).collect();
-    keys.sort_unstable();
-    keys
-}
-
-/// The keys of some of the new rows, numbered anew.
-fn keys_at(folded: &Folded, rows: &[u32]) -> Vec<(KeyHash, u32)> {
-    let keys: Vec<KeyHash> = folded.upserted().collect();
-    rows.iter().map(|&row| keys[row as usize]).zip(0..).collect()
 }

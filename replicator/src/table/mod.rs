@@ -3,6 +3,7 @@
 //! An update costs what it weighs: the key index finds the old row, a deletion vector removes it, the new row is
 //! appended. Rows, offsets and source position are one commit.
 
+mod adopt;
 mod change;
 mod clock;
 mod columns;
@@ -18,6 +19,7 @@ mod index;
 mod kernel;
 mod log;
 mod maintain;
+mod new_files;
 mod open;
 mod opening;
 mod parquet_file;
@@ -114,8 +116,8 @@ impl KeyedTable {
         let mut numbered: Vec<(KeyHash, u32)> = keys.into_iter().zip(0..).collect();
         numbered.sort_unstable();
         let sorted: Vec<KeyHash> = numbered.iter().map(|(key, _)| *key).collect();
-        let mut located = vec![None; sorted.len()];
-        let found = index::locate(&self.context, &self.state.files, &sorted).await?;
+        let mut located = vec![None; numbered.len()];
+        let found = index::locate(&self.context, &self.state.files, sorted).await?;
         for ((_, number), location) in numbered.into_iter().zip(found) {
             located[number as usize] = location;
         }

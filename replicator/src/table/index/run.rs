@@ -12,6 +12,8 @@ use crate::change::KeyHash;
 
 /// Entries that are read at once when keys lie close together.
 const AHEAD: usize = 2048;
+/// Entries from one wanted key to the next up to which keys lie close together.
+const CLOSE: usize = 256;
 
 /// Which row of one data file has which key. Lives as long as the data file is in the table.
 pub(in crate::table) struct KeyRun {
@@ -60,19 +62,18 @@ impl KeyRun {
 
     /// For each key (ascending) that the data file may hold, calls `found` with its number and each row that has it.
     pub(super) fn look_up(&self, keys: &[(KeyHash, u32)], mut found: impl FnMut(u32, u32)) -> Result<(), IndexError> {
-        // First all filters, then all reads: how far ahead a read pays depends on how many there will be.
-        let candidates: Vec<_> = keys.iter().copied().filter(|(hash, _)| self.filter.may_have(*hash)).collect();
-        let dense = candidates.len() as u64 * 256 > self.layout.rows;
-        let ahead = if dense { AHEAD } else { 0 };
+        // First everything that is in memory, then all reads: the cache fetches many buckets at a time, and how far ahead
+        // a read pays depends on how many there will be.
+        let may_have = keys.iter().filter(|(hash, _)| self.filter.may_have(*hash));
+        let wanted: Vec<_> = may_have.map(|(hash, number)| (*hash, *number, self.bucket(*hash))).collect();
+        let ahead = if lie_close(&wanted) { AHEAD } else { 0 };
         let mut window = Window { source: &self.source, first: 0, bytes: Vec::new() };
-        for (hash, number) in candidates {
-            let bucket = self.layout.bucket(hash);
-            let (from, to) = (self.fan_out[bucket] as usize, self.fan_out[bucket + 1] as usize);
+        for (hash, number, Bucket { from, to, checksum }) in wanted {
             if from == to {
                 continue;
             }
             let entries = window.entries(from, to, (from + ahead).min(self.layout.rows as usize))?;
-            if format::checksum(entries) != self.checksums[bucket] {
+            if format::checksum(entries) != checksum {
                 return Err(self.source.refuse());
             }
             for row in format::rows_of(entries, self.layout.fingerprint(hash)) {
@@ -80,6 +81,12 @@ impl KeyRun {
             }
         }
         Ok(())
+    }
+
+    fn bucket(&self, hash: KeyHash) -> Bucket {
+        let bucket = self.layout.bucket(hash);
+        let (from, to) = (self.fan_out[bucket] as usize, self.fan_out[bucket + 1] as usize);
+        Bucket { from, to, checksum: self.checksums[bucket] }
     }
 
     /// Two rows, in order, that have the same hash; not known of a run that was stored.
@@ -112,6 +119,19 @@ impl std::fmt::Debug for KeyRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyRun").field("rows", &self.layout.rows).field("source", &self.source).finish_non_exhaustive()
     }
+}
+
+/// Where the entries of a bucket are.
+struct Bucket {
+    from: usize,
+    to: usize,
+    checksum: u32,
+}
+
+/// To read what lies between the wanted entries takes less time than to read each alone.
+fn lie_close(wanted: &[(KeyHash, u32, Bucket)]) -> bool {
+    let (Some((.., first)), Some((.., last))) = (wanted.first(), wanted.last()) else { return false };
+    last.to - first.from < wanted.len() * CLOSE
 }
 
 /// Entries that were read last.
