@@ -12,7 +12,7 @@ mod tests;
 use std::{error::Error, fmt, path::Path};
 
 use crate::report::describe;
-use crate::settings::{self, Secrets, Settings, Shard};
+use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,12 +120,28 @@ pub async fn file(path: &Path, secrets: &Secrets, shard: Shard) -> Vec<CheckLine
         Err(error) => return vec![CheckLine::new(what, Finding::Problem { wrong: describe(&error), fix: None })],
     };
     let tables = resource.spec.tables.len();
-    let mut lines = vec![CheckLine::new(what, Finding::Ok(format!("{tables} {}", plural(tables, "table"))))];
+    let found =
+        format!("{tables} {}; the database is not looked at here, the operator does that", plural(tables, "table"));
+    let mut lines = vec![CheckLine::new(what, Finding::Ok(found))];
     match Settings::resolve(&resource, secrets, shard) {
         Ok(settings) => lines.extend(check(&settings).await),
-        Err(error) => lines.push(CheckLine::new("secrets", Finding::Problem { wrong: describe(&error), fix: None })),
+        Err(error) => {
+            lines.push(CheckLine::new(subject(&error), Finding::Problem { wrong: describe(&error), fix: None }));
+        }
     }
     lines
+}
+
+/// What the settings lack.
+fn subject(error: &SettingsError) -> &'static str {
+    match error {
+        SettingsError::NoBrokers => "kafka",
+        SettingsError::NoSecrets { .. }
+        | SettingsError::NoSecret { .. }
+        | SettingsError::UnreadableSecret { .. }
+        | SettingsError::BadSecret { .. } => "secrets",
+        SettingsError::Unreadable { .. } | SettingsError::Document { .. } | SettingsError::Url { .. } => "document",
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -93,6 +93,10 @@ fn explained(storage: &Storage, doing: &str, error: &StoreError) -> Finding {
             "allow s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket on the destination; for file:// give \
              this user the right to write to the folder",
         ),
+        _ if storage.url.scheme() == "file" => Finding::problem(
+            format!("cannot {doing}: {said}"),
+            "make spec.destination.uri a folder on a volume that has room and can be written",
+        ),
         _ => Finding::problem(
             format!("cannot {doing}: {said}"),
             "check that spec.destination.uri and spec.destination.s3.endpoint are right and reachable",

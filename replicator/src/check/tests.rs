@@ -134,6 +134,17 @@ async fn a_delta_table_that_is_not_ours_is_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_is_a_file_is_told_of_folders_and_not_of_s3() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lake");
+    fs::write(&path, "").unwrap();
+    let rest = format!("  destination: {{uri: 'file://{}'}}", path.display());
+    let line = super::storage::check(&settings("127.0.0.1:1", &["public.users"], &rest).storage).await;
+    let text = line.to_string();
+    assert!(line.is_problem() && text.contains("make spec.destination.uri a folder"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unreachable_services_are_each_named() {
     // A port that was free a moment ago: nobody answers.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -249,19 +260,34 @@ async fn a_document_that_is_wrong_is_said_with_all_its_fixes() {
     assert_eq!(lines.len(), 1);
 }
 
-#[tokio::test]
-async fn a_secret_that_is_missing_is_named_with_its_file() {
-    let directory = tempfile::tempdir().unwrap();
+/// A document in a folder, with this as its Kafka.
+fn document_with_kafka(directory: &tempfile::TempDir, kafka: &str) -> std::path::PathBuf {
     let path = directory.path().join("shop.yaml");
-    let sasl = "bootstrapServers: 'kafka:9092', sasl: {mechanism: Plain, credentials: {secretName: login}}";
     let text = format!(
         "apiVersion: tributary.dev/v1alpha1\nkind: CdcReplication\nmetadata: {{name: x}}\nspec:\n  source: {{postgres: \
          {{host: db, database: app, credentials: {{secretName: db}}}}}}\n  tables: [{{name: public.users}}]\n  kafka: \
-         {{external: {{{sasl}}}}}\n  destination: {{uri: 's3://lake'}}\n"
+         {kafka}\n  destination: {{uri: 's3://lake'}}\n"
     );
     fs::write(&path, text).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn a_kafka_that_only_the_operator_can_make_is_a_problem_of_kafka() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = document_with_kafka(&directory, "{strimzi: {}}");
+    let lines = file(&path, &Secrets::new(None), Shard::ALL).await;
+    let text = lines[1].to_string();
+    assert!(text.starts_with("FAIL kafka: ") && text.contains("spec.kafka.external.bootstrapServers"), "{text}");
+}
+
+#[tokio::test]
+async fn a_secret_that_is_missing_is_named_with_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let sasl = "bootstrapServers: 'kafka:9092', sasl: {mechanism: Plain, credentials: {secretName: login}}";
+    let path = document_with_kafka(&directory, &format!("{{external: {{{sasl}}}}}"));
     let lines = file(&path, &Secrets::new(Some(directory.path())), Shard::ALL).await;
-    assert!(!lines[0].is_problem() && lines[0].to_string().ends_with("(1 table)"), "{lines:?}");
+    assert!(!lines[0].is_problem() && lines[0].to_string().contains("(1 table; "), "{lines:?}");
     let text = lines[1].to_string();
     assert!(text.starts_with("FAIL secrets: ") && text.contains("there is no file"), "{text}");
 }

@@ -27,8 +27,8 @@ pub enum SettingsError {
     },
     /// The brokers of `kafka.strimzi` are known to the operator only.
     #[error(
-        "spec.kafka.strimzi is a cluster that only the operator can make: a local run needs \
-         spec.kafka.external.bootstrapServers"
+        "spec.kafka.strimzi is a cluster that only the operator can make: outside of Kubernetes the document needs \
+         spec.kafka.external.bootstrapServers, with the address of a listener of that cluster or of another Kafka"
     )]
     NoBrokers,
     /// Secrets are needed and no directory is given.

@@ -65,12 +65,7 @@ impl Context {
 
     /// Somebody else changed rows.
     pub(super) fn foreign_change(&self, entry: &Entry) -> TableError {
-        TableError::ForeignChange {
-            uri: self.uri.to_string(),
-            version: entry.version,
-            before: entry.version.saturating_sub(1),
-            who: entry.who(),
-        }
+        TableError::ForeignChange { uri: self.uri.to_string(), version: entry.version, who: entry.who() }
     }
 
     /// Runs what blocks where that is allowed.

@@ -83,6 +83,21 @@ fn names(schema: &Value) -> Vec<String> {
     fields.filter_map(|field| field.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
 }
 
+/// Refuses another `partitionBy` than the table was created with: its data files lie in folders by it.
+pub(super) fn check_partition_by(spec: &TableSpec, metadata: &Metadata) -> Result<(), TableError> {
+    if spec.partition_by == metadata.partition_columns {
+        return Ok(());
+    }
+    let listed = |columns: &[String]| if columns.is_empty() { "nothing".to_owned() } else { columns.join(", ") };
+    let problem = format!(
+        "the Delta table was created partitioned by {}, and the resource says {}. Set it back, or choose another target for \
+         the table",
+        listed(&metadata.partition_columns),
+        listed(&spec.partition_by),
+    );
+    Err(TableError::Layout { field: "partitionBy", problem })
+}
+
 /// Refuses columns of `clusterBy` that the table does not have, or by which nothing can be sorted.
 pub(super) fn check_cluster_by(spec: &TableSpec, columns: &Columns) -> Result<(), TableError> {
     check_columns("clusterBy", &spec.cluster_by, columns)

@@ -88,15 +88,14 @@ pub enum TableError {
     /// Somebody else changed rows of the table.
     #[error(
         "version {version} of the Delta table at {uri} changed rows: {who}. The table differs from its source since then. \
-             Undo it (RESTORE TABLE … TO VERSION AS OF {before}) or move the table away to have it made anew from a snapshot"
+             {}",
+        undone(*version)
     )]
     ForeignChange {
         /// Address of the table.
         uri: String,
         /// Version of that commit.
         version: u64,
-        /// The version before it.
-        before: u64,
         /// Operation, engine and user.
         who: String,
     },
@@ -240,7 +239,7 @@ impl TableError {
     pub(super) fn log(doing: &'static str, uri: &str) -> impl FnOnce(buoyant_kernel::Error) -> Self + use<> {
         let uri = uri.to_owned();
         move |source| match without_backtrace(source) {
-            buoyant_kernel::Error::Unsupported(feature) => Self::Unsupported { uri, feature },
+            buoyant_kernel::Error::Unsupported(text) => Self::Unsupported { uri, feature: feature_of(&text) },
             source => match damage(&source) {
                 Some(problem) => Self::DamagedLog { uri, problem },
                 None => Self::Log { doing, uri, source: Box::new(source) },
@@ -257,6 +256,20 @@ impl TableError {
             None => Self::Damaged { uri, path, problem: source.to_string() },
         }
     }
+}
+
+/// How a commit of somebody else is undone; nothing is before the first.
+fn undone(version: u64) -> String {
+    let anew = "ove the table away to have it made anew from a snapshot";
+    match version.checked_sub(1) {
+        Some(before) => format!("Undo it (RESTORE TABLE … TO VERSION AS OF {before}) or m{anew}"),
+        None => format!("M{anew}"),
+    }
+}
+
+/// The name in a sentence of the kernel such as `Feature 'x' is not supported for writes`.
+fn feature_of(text: &str) -> String {
+    text.split('\'').nth(1).unwrap_or(text).to_owned()
 }
 
 fn storage_kind(error: &object_store::Error) -> ErrorKind {
@@ -317,5 +330,17 @@ fn without_backtrace(error: buoyant_kernel::Error) -> buoyant_kernel::Error {
     match error {
         buoyant_kernel::Error::Backtraced { source, .. } => without_backtrace(*source),
         error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_is_named_and_not_the_sentence_about_it() {
+        let kernel = buoyant_kernel::Error::Unsupported("Feature 'x' is not supported for writes".to_owned());
+        let text = TableError::log("open", "memory:///t")(kernel).to_string();
+        assert!(text.contains("uses x, which the replicator cannot write"), "{text}");
     }
 }

@@ -47,12 +47,13 @@ impl KeyedTable {
         Ok(Some(Self::of(context, state)))
     }
 
-    /// The version of the table that is there; `None` when there is none. One that this replication did not make is an
-    /// error, as for [`KeyedTable::open`], but no row is read.
+    /// The version of the table that is there; `None` when there is none. One that this replication did not make, or whose
+    /// rows somebody else changed, is an error, as for [`KeyedTable::open`], but no row is read.
     pub async fn existing_version(spec: &TableSpec) -> Result<Option<u64>, TableError> {
         let context = Context::new(spec)?;
         let Some(log) = read(&context).await? else { return Ok(None) };
         columns_to_write(&context, &log)?;
+        recent_progress(&context, log.version).await?;
         Ok(Some(log.version))
     }
 
@@ -180,6 +181,7 @@ fn progress_of(context: &Context, topic: &str, log: LogState) -> Result<(LogStat
 fn columns_to_write(context: &Context, log: &LogState) -> Result<Columns, TableError> {
     let columns = own_columns(&context.spec, &log.metadata)?;
     protocol::check(&log.protocol, &log.metadata, &context.uri)?;
+    create::check_partition_by(&context.spec, &log.metadata)?;
     create::check_cluster_by(&context.spec, &columns)?;
     Ok(columns)
 }
@@ -189,7 +191,12 @@ fn own_columns(spec: &TableSpec, metadata: &Metadata) -> Result<Columns, TableEr
     let not_ours = |found: String| TableError::NotOurs { uri: spec.uri(), found };
     match metadata.configuration.get(SOURCE_TOPIC) {
         Some(topic) if *topic == spec.topic => {}
-        Some(topic) => return Err(not_ours(format!("it is made from the topic {topic}, not {}", spec.topic))),
+        Some(topic) => {
+            return Err(not_ours(format!(
+                "it is made from the topic {topic}; metadata.namespace, metadata.name and the table's name say {}",
+                spec.topic
+            )));
+        }
         None => return Err(not_ours(format!("its metadata has no {SOURCE_TOPIC}"))),
     }
     Columns::of_metadata(metadata)?.ok_or_else(|| not_ours(format!("its metadata has no {}", create::KEY_COLUMNS)))

@@ -25,8 +25,9 @@ pub(super) use run::KeyRun;
 pub enum IndexError {
     /// The disk refuses.
     #[error(
-        "cannot {doing} {} of the key index: make room on that volume (replicator.index.storage, or the disk of \
-             --index-dir), or empty it: the index is made again from the Delta tables",
+        "cannot {doing} {} of the key index: see that its folder can be written and that the volume has room \
+             (replicator.index.storage, or the disk of --index-dir). What is in it can be removed: the index is made again \
+             from the Delta tables",
         path.display()
     )]
     Io {

@@ -105,6 +105,8 @@ async fn a_change_of_rows_by_somebody_else_while_nobody_looked_is_refused_at_the
     put(&table, entry).await;
     let error = KeyedTable::open(&fixture.spec).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("changed rows: DELETE by Apache-Spark/4.1"), "{error}");
+    let looked_at = KeyedTable::existing_version(&fixture.spec).await.unwrap_err();
+    assert_eq!(looked_at.to_string(), error.to_string(), "a look at the table finds what opening it refuses");
 
     let mut entry = foreign(&table, "RESTORE");
     entry.version += 1;
@@ -112,6 +114,25 @@ async fn a_change_of_rows_by_somebody_else_while_nobody_looked_is_refused_at_the
     entry.adds.push(file.add.clone());
     put(&table, entry).await;
     assert_eq!(contents(&fixture.open().await).await, expect(&[(1, "a")]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_to_restore_the_version_before_the_first() {
+    let fixture = Fixture::new();
+    let table = fixture.open().await;
+    let first = log::Entry { version: 0, ..foreign(&table, "CLONE") };
+    let text = table.context.foreign_change(&first).to_string();
+    assert!(!text.contains("RESTORE") && text.contains(". Move the table away"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_partition_by_than_the_table_has_is_refused_with_both() {
+    let fixture = Fixture::new();
+    drop(fixture.open().await);
+    let spec = TableSpec { partition_by: vec!["text".to_owned()], ..fixture.spec.clone() };
+    let error = KeyedTable::open(&spec).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    assert!(error.to_string().contains("partitioned by nothing, and the resource says text"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
