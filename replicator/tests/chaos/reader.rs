@@ -121,6 +121,9 @@ fn bound(json: &serde_json::Value) -> Option<Value> {
         return Some(Value::Int(number));
     }
     let text = json.as_str()?;
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Some(Value::Time(time.as_microsecond()));
+    }
     let is_date = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
     Some(if is_date { of_partition(Kind::Date, Some(text)) } else { Value::Text(text.to_owned()) })
 }

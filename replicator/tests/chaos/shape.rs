@@ -35,12 +35,13 @@ pub(crate) struct Shape {
     pub spread: usize,
 }
 
-const KEYS: [&[Kind]; 6] = [
+const KEYS: [&[Kind]; 7] = [
     &[Kind::Int64],
     &[Kind::Text],
     &[Kind::Int32, Kind::Text],
     &[Kind::Date, Kind::Decimal],
     &[Kind::Int64, Kind::Date],
+    &[Kind::Time, Kind::Int32],
     &[Kind::Decimal],
 ];
 
@@ -110,6 +111,7 @@ impl Shape {
             Kind::Text if *toast => Value::Text(format!("{:016x}", rng.next()).repeat(rng.between(1, 4))),
             Kind::Text => Value::Text(format!("t{}", rng.below(1000))),
             Kind::Date => Value::Date(rng.below(20_000) as i32),
+            Kind::Time => Value::Time(rng.below(1_000_000_000) as i64 * 1_000_003),
             Kind::Decimal => Value::Decimal(rng.below(1_000_000) as i128 - 500_000),
             Kind::Int32 | Kind::Int64 => Value::Int(rng.below(1_000_000) as i64 - 500_000),
         }
@@ -135,6 +137,7 @@ fn key_value(kind: Kind, at: usize) -> Value {
         Kind::Int32 | Kind::Int64 => Value::Int(number),
         Kind::Text => Value::Text(format!("{at:08x}-0000-4000-8000-{:012x}", number.unsigned_abs())),
         Kind::Date => Value::Date(at as i32 * 100 - 150),
+        Kind::Time => Value::Time(number * 1_234_567),
         Kind::Decimal => Value::Decimal(i128::from(number)),
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray};
-use arrow_schema::DataType;
+use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{
+    Array, ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
+};
+use arrow_schema::{DataType, TimeUnit};
 
 /// One value of one row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +17,8 @@ pub(crate) enum Value {
     Text(String),
     /// Days since 1970.
     Date(i32),
+    /// Microseconds since 1970.
+    Time(i64),
     /// Hundredths.
     Decimal(i128),
 }
@@ -29,6 +33,7 @@ pub(crate) enum Kind {
     Int64,
     Text,
     Date,
+    Time,
     Decimal,
 }
 
@@ -39,6 +44,7 @@ impl Kind {
             Self::Int64 => DataType::Int64,
             Self::Text => DataType::Utf8,
             Self::Date => DataType::Date32,
+            Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::Decimal => DataType::Decimal128(12, 2),
         }
     }
@@ -50,6 +56,7 @@ impl Kind {
             "long" => Self::Int64,
             "string" => Self::Text,
             "date" => Self::Date,
+            "timestamp" => Self::Time,
             "decimal(12,2)" => Self::Decimal,
             _ => return None,
         })
@@ -58,6 +65,7 @@ impl Kind {
     pub(crate) fn array<'a>(self, values: impl Iterator<Item = &'a Value>) -> ArrayRef {
         let int = |value: &Value| if let Value::Int(value) = value { Some(*value) } else { None };
         let date = |value: &Value| if let Value::Date(value) = value { Some(*value) } else { None };
+        let time = |value: &Value| if let Value::Time(value) = value { Some(*value) } else { None };
         let decimal = |value: &Value| if let Value::Decimal(value) = value { Some(*value) } else { None };
         match self {
             Self::Int32 => Arc::new(values.map(|value| int(value).map(|value| value as i32)).collect::<Int32Array>()),
@@ -68,6 +76,7 @@ impl Kind {
                     .collect::<StringArray>(),
             ),
             Self::Date => Arc::new(values.map(date).collect::<Date32Array>()),
+            Self::Time => Arc::new(values.map(time).collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
             Self::Decimal => {
                 let array = values.map(decimal).collect::<Decimal128Array>();
                 Arc::new(array.with_precision_and_scale(12, 2).unwrap())
@@ -82,6 +91,9 @@ pub(crate) fn values(array: &ArrayRef) -> Vec<Value> {
         DataType::Int32 => Value::Int(array.as_primitive::<Int32Type>().value(row).into()),
         DataType::Int64 => Value::Int(array.as_primitive::<Int64Type>().value(row)),
         DataType::Date32 => Value::Date(array.as_primitive::<Date32Type>().value(row)),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            Value::Time(array.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
         DataType::Decimal128(12, 2) => Value::Decimal(array.as_primitive::<Decimal128Type>().value(row)),
         DataType::Utf8 => Value::Text(array.as_string::<i32>().value(row).to_owned()),
         other => panic!("a data file holds the type {other}"),
@@ -98,6 +110,10 @@ pub(crate) fn of_partition(kind: Kind, text: Option<&str>) -> Value {
         Kind::Date => {
             let day: jiff::civil::Date = text.parse().unwrap();
             Value::Date(day.since(jiff::civil::date(1970, 1, 1)).unwrap().get_days())
+        }
+        Kind::Time => {
+            let time: jiff::civil::DateTime = text.parse().unwrap();
+            Value::Time(time.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_microsecond())
         }
         Kind::Decimal => {
             let (whole, hundredths) = text.split_once('.').unwrap_or((text, "00"));
