@@ -80,7 +80,7 @@ struct Run {
     /// The CdcReplication, as NAMESPACE/NAME, whose status is to say how our tables are doing. In a pod.
     #[arg(long, value_name = "NAMESPACE/NAME", env = "TRIBUTARY_STATUS_OF")]
     status_of: Option<ResourceName>,
-    /// Directory of the key index: about 15 bytes for each row. It can be lost. Without it the index is kept in memory.
+    /// Directory of the key index: about 16 bytes for each row. It can be lost. Without it the index is kept in memory.
     #[arg(long, value_name = "DIR", env = "TRIBUTARY_INDEX_DIR")]
     index_dir: Option<PathBuf>,
 }

@@ -10,12 +10,12 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use tracing::{debug, warn};
 
 use super::ends::Report;
-use super::trouble::Trouble;
+use super::outage::Outage;
 
 /// What librdkafka calls back.
 #[derive(Debug, Default)]
 pub(super) struct Context {
-    pub(super) trouble: Trouble,
+    pub(super) outage: Outage,
     /// The last statistics, until somebody takes them.
     report: Mutex<Option<Report>>,
     commit_failed: AtomicBool,
@@ -79,7 +79,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         debug!(target: "kafka", "{error}: {reason}");
         if let Some(code) = error.rdkafka_error_code() {
-            self.trouble.note(code, reason);
+            self.outage.note(code, reason);
         }
     }
 
@@ -87,7 +87,7 @@ impl ClientContext for Context {
         match serde_json::from_slice::<Report>(statistics) {
             Ok(report) => {
                 if report.connected() {
-                    self.trouble.over();
+                    self.outage.over();
                 }
                 *self.report.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
             }

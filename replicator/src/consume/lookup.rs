@@ -215,7 +215,7 @@ impl Finder {
             .into_iter()
             .map(|partition| match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
                 Ok((low, high)) => Ok(Watermarks { partition, low, high }),
-                Err(error) => Err(Obstacle::Wait(match self.consumer.context().trouble.reason() {
+                Err(error) => Err(Obstacle::Wait(match self.consumer.context().outage.reason() {
                     Some(reason) => reason,
                     None => format!("the ends of topic {topic}, partition {partition}, cannot be read yet: {error}"),
                 })),
@@ -237,7 +237,7 @@ impl Finder {
     }
 
     fn unreachable(&self, error: &rdkafka::error::KafkaError) -> String {
-        self.consumer.context().trouble.reason().unwrap_or_else(|| {
+        self.consumer.context().outage.reason().unwrap_or_else(|| {
             format!("Kafka at {} does not answer ({error}); check spec.kafka and the network", self.bootstrap_servers)
         })
     }

@@ -9,13 +9,13 @@ mod context;
 mod ends;
 mod error;
 mod lookup;
+mod outage;
 mod probe;
 mod raw;
 mod reader;
 mod sink;
 mod start;
 mod tables;
-mod trouble;
 
 #[cfg(test)]
 mod tests;

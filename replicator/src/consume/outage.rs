@@ -6,12 +6,12 @@ use rdkafka::error::RDKafkaErrorCode;
 
 /// The last reason why no broker answers; empty while one does.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct Outage {
     /// How telling the reason is, and the reason.
     reason: Mutex<Option<(u8, String)>>,
 }
 
-impl Trouble {
+impl Outage {
     /// Remembers an error of the client, if it says why no broker answers.
     pub(super) fn note(&self, code: RDKafkaErrorCode, reason: &str) {
         let Some((rank, text)) = describe(code, reason) else { return };
@@ -59,19 +59,19 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_said_as_such_even_when_all_brokers_are_down() {
-        let trouble = Trouble::default();
-        trouble.note(RDKafkaErrorCode::Authentication, "kafka:9092: Invalid username or password");
-        trouble.note(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
-        let reason = trouble.reason().unwrap();
+        let outage = Outage::default();
+        outage.note(RDKafkaErrorCode::Authentication, "kafka:9092: Invalid username or password");
+        outage.note(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
+        let reason = outage.reason().unwrap();
         assert!(reason.starts_with("Kafka refused the login") && reason.contains("kafka:9092"), "{reason}");
-        trouble.over();
-        assert_eq!(trouble.reason(), None);
+        outage.over();
+        assert_eq!(outage.reason(), None);
     }
 
     #[test]
     fn errors_that_say_nothing_about_the_connection_are_not_remembered() {
-        let trouble = Trouble::default();
-        trouble.note(RDKafkaErrorCode::GroupAuthorizationFailed, "no");
-        assert_eq!(trouble.reason(), None);
+        let outage = Outage::default();
+        outage.note(RDKafkaErrorCode::GroupAuthorizationFailed, "no");
+        assert_eq!(outage.reason(), None);
     }
 }

@@ -53,9 +53,9 @@ impl Probe {
                 Err(error) => {
                     // Polling is what brings the client's errors, and so the reason.
                     let _ = self.consumer.poll(Duration::from_millis(50));
-                    let trouble = &self.consumer.context().trouble;
-                    if trouble.is_final() || Instant::now() > deadline {
-                        return Err(trouble.reason().unwrap_or_else(|| format!("no Kafka broker answers ({error})")));
+                    let outage = &self.consumer.context().outage;
+                    if outage.is_final() || Instant::now() > deadline {
+                        return Err(outage.reason().unwrap_or_else(|| format!("no Kafka broker answers ({error})")));
                     }
                 }
             }

@@ -150,9 +150,9 @@ impl Reader {
         self.ends.forget(&table.topic);
         let partitions = table.positions();
         if table.paused {
-            complain(self.consumer.resume(&partitions));
+            warn_if_refused(self.consumer.resume(&partitions));
         }
-        complain(self.consumer.incremental_unassign(&partitions));
+        warn_if_refused(self.consumer.incremental_unassign(&partitions));
     }
 
     /// Stops reading the topics that nobody listens to any more.
@@ -182,7 +182,7 @@ impl Reader {
             share.press(load.pressed);
             if read && load.paused != table.paused {
                 let partitions = table.positions();
-                complain(if load.paused { consumer.pause(&partitions) } else { consumer.resume(&partitions) });
+                warn_if_refused(if load.paused { consumer.pause(&partitions) } else { consumer.resume(&partitions) });
                 table.paused = load.paused;
             }
             table.load = load;
@@ -204,7 +204,7 @@ impl Reader {
                         return;
                     }
                 }
-                Some(Err(error)) => return self.troubled(&error),
+                Some(Err(error)) => return self.on_error(&error),
                 None => return,
             }
             timeout = Duration::ZERO;
@@ -285,7 +285,7 @@ fn ranges(found: &[Found]) -> Vec<PartitionRange> {
     found.iter().map(|found| found.range).collect()
 }
 
-fn complain(result: Result<(), KafkaError>) {
+fn warn_if_refused(result: Result<(), KafkaError>) {
     if let Err(error) = result {
         warn!(target: "kafka", %error, "librdkafka refuses to change what is read");
     }

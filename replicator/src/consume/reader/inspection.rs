@@ -7,7 +7,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tracing::{debug, error};
 
-use super::{Reader, complain, ranges};
+use super::{Reader, ranges, warn_if_refused};
 use crate::consume::ConsumeError;
 use crate::consume::lookup::{Lookup, Obstacle, Wanted};
 use crate::consume::sink::Sink;
@@ -23,7 +23,7 @@ const AFTER_DAMAGE: Duration = Duration::from_millis(100);
 
 impl Reader {
     /// librdkafka says that something is wrong, but not with which topic.
-    pub(super) fn troubled(&mut self, error: &KafkaError) {
+    pub(super) fn on_error(&mut self, error: &KafkaError) {
         let Some(code) = error.rdkafka_error_code() else { return };
         match code {
             RDKafkaErrorCode::AllBrokersDown => self.say_unreachable(),
@@ -45,7 +45,7 @@ impl Reader {
     }
 
     fn say_unreachable(&mut self) {
-        let reason = self.consumer.context().trouble.reason();
+        let reason = self.consumer.context().outage.reason();
         let words = reason.unwrap_or_else(|| "no Kafka broker can be reached".into());
         self.unreachable = true;
         self.tables.iter_mut().for_each(|table| table.wait(&words));
@@ -73,8 +73,8 @@ impl Reader {
     /// Reads the table's partitions again from where they were, and sees whether they are still the same.
     fn put_back(&self, table: &Table) {
         let partitions = table.positions();
-        complain(self.consumer.incremental_unassign(&partitions));
-        complain(self.consumer.incremental_assign(&partitions));
+        warn_if_refused(self.consumer.incremental_unassign(&partitions));
+        warn_if_refused(self.consumer.incremental_assign(&partitions));
     }
 
     /// Has the lookup thread look at the topics whose time has come.

@@ -62,13 +62,13 @@ struct Reporter {
     released: bool,
     pace: Pace,
     /// What was last said to go wrong.
-    trouble: Option<String>,
+    warned: Option<String>,
 }
 
 impl Reporter {
     fn new(resource: ResourceName, shard: Shard, board: Board, restarts: Restarts) -> Self {
         let (started, asked, pace) = (Timestamp::now(), Asked::default(), Pace::default());
-        Self { resource, shard, board, restarts, asked, started, api: None, released: false, pace, trouble: None }
+        Self { resource, shard, board, restarts, asked, started, api: None, released: false, pace, warned: None }
     }
 
     /// Tells what is worth telling now.
@@ -79,7 +79,7 @@ impl Reporter {
             Ok(restart) => {
                 self.start_again(restart.as_deref());
                 self.pace.told(now, tables);
-                if self.trouble.take().is_some() {
+                if self.warned.take().is_some() {
                     info!(resource = %self.resource, "the resource's status is reported again");
                 }
             }
@@ -87,7 +87,7 @@ impl Reporter {
                 // What a shard that is gone still holds on to may be in the way.
                 self.released = false;
                 self.pace.failed(now);
-                self.complain(describe(&error));
+                self.warn_once(describe(&error));
             }
         }
     }
@@ -115,10 +115,10 @@ impl Reporter {
         api.apply(tables).await
     }
 
-    fn complain(&mut self, words: String) {
-        if self.trouble.as_ref() != Some(&words) {
+    fn warn_once(&mut self, words: String) {
+        if self.warned.as_ref() != Some(&words) {
             warn!(resource = %self.resource, "the resource's status cannot be reported, replication goes on: {words}");
-            self.trouble = Some(words);
+            self.warned = Some(words);
         }
     }
 }

@@ -183,12 +183,12 @@ async fn a_refusal_says_what_to_do_and_is_tried_again_after_a_pause() {
         let mut reporter = reporter(&server, "0/1");
         let start = Instant::now();
         reporter.step(start).await;
-        let trouble = reporter.trouble.clone().unwrap();
-        assert!(trouble.contains(words), "{trouble}");
+        let warned = reporter.warned.clone().unwrap();
+        assert!(warned.contains(words), "{warned}");
         reporter.step(start + Duration::from_secs(1)).await;
         assert_eq!(server.calls().len(), 2, "{code} is tried again at once");
         reporter.step(start + Duration::from_secs(3)).await;
-        assert_eq!((server.patches().len(), reporter.trouble), (2, None), "{code}");
+        assert_eq!((server.patches().len(), reporter.warned), (2, None), "{code}");
     }
 }
 
@@ -201,10 +201,10 @@ async fn an_api_server_that_is_not_there_does_not_stop_anything() {
     });
     reporter.api = Some(StatusApi::new(Client::new(unreachable, "shop"), &reporter.resource, reporter.shard));
     reporter.step(Instant::now()).await;
-    let trouble = reporter.trouble.unwrap();
+    let warned = reporter.warned.unwrap();
     assert!(
-        trouble.starts_with("the Kubernetes API server cannot be reached") && trouble.contains("refused"),
-        "{trouble}"
+        warned.starts_with("the Kubernetes API server cannot be reached") && warned.contains("refused"),
+        "{warned}"
     );
 }
 
