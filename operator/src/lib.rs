@@ -18,6 +18,5 @@ pub mod run;
 pub mod scope;
 pub mod settings;
 pub mod signal;
-pub mod source;
 pub mod strimzi;
 pub mod watch;

@@ -9,8 +9,7 @@ use std::convert::Infallible;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tributary_crds::{ExternalKafka, Postgres, librdkafka};
-
-use crate::source::Credentials;
+use tributary_sources::postgres::Credentials;
 
 pub use secrets::SecretsSeen;
 pub use source::{SourceSeen, judged};

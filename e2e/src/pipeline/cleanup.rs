@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::NoTls;
 use tributary_crds::{CdcReplication, topic};
-use tributary_operator::build::connector::slot;
+use tributary_sources::postgres::slot;
 
 use crate::stack::{Part, Stack};
 

@@ -8,7 +8,7 @@ use tributary_e2e::pipeline::PipelineOptions;
 use tributary_e2e::shop::{self, Workload};
 use tributary_e2e::stack::{POSTGRES_PASSWORD, POSTGRES_USER};
 use tributary_operator::signal::{Kafka, SnapshotResult, SnapshotWatch, execute_snapshot};
-use tributary_operator::source::{Credentials, Facts, connect, facts};
+use tributary_sources::postgres::{Credentials, Facts, connect, facts};
 
 use crate::shared::Bench;
 

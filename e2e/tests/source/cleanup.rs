@@ -1,7 +1,7 @@
 //! What is left of a resource in its source is removed, also while somebody reads from it.
 
-use tributary_operator::build::connector::slot;
-use tributary_operator::source::cleanup;
+use tributary_sources::postgres::cleanup;
+use tributary_sources::postgres::slot;
 
 use super::{Source, superuser};
 

@@ -1,7 +1,7 @@
 //! How the operator gets in, and what it says when it does not.
 
 use tributary_crds::{Postgres, SslMode};
-use tributary_operator::source::{Credentials, SourceError, connect};
+use tributary_sources::postgres::{Credentials, SourceError, connect};
 
 use super::{Source, superuser};
 

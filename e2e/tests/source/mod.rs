@@ -1,15 +1,18 @@
-//! What the operator asks of a source and does to it, against a real PostgreSQL of each test's own.
+//! What is asked of a source and done to it, against a real PostgreSQL of each test's own.
 
+mod catalogue;
 mod cleanup;
 mod connection;
 mod preflight;
+mod rows;
 mod server;
+mod snapshot;
 
 use serde_json::json;
 use tokio_postgres::NoTls;
 use tributary_crds::{CdcReplication, Postgres};
 use tributary_e2e::stack::{POSTGRES_PASSWORD, POSTGRES_USER, Part, Stack, StackOptions};
-use tributary_operator::source::{Credentials, Finding, preflight};
+use tributary_sources::postgres::{Credentials, Finding, preflight};
 
 /// A server with a database `shop`.
 pub(crate) struct Source {

@@ -1,6 +1,6 @@
 //! What is found out about users and tables, and that the advice helps.
 
-use tributary_operator::source::Severity;
+use tributary_sources::postgres::Severity;
 
 use super::{Source, cdc, reasons, superuser};
 
@@ -98,7 +98,7 @@ async fn rows_that_policies_hide_and_publications_of_others_are_found() {
         .await;
     assert_eq!(reasons(&source.found_by(&cdc(), &["public.users"]).await), ["RowSecurity"]);
     source.sql("ALTER ROLE cdc WITH BYPASSRLS").await;
-    let own = tributary_operator::build::connector::publication(&source.resource(&[]));
+    let own = tributary_sources::postgres::publication(&source.resource(&[]));
     source.sql(&format!("CREATE PUBLICATION {own} FOR TABLE users")).await;
     assert_eq!(reasons(&source.found_by(&cdc(), &["public.users"]).await), ["PublicationForeign"]);
     source.sql(&format!("ALTER PUBLICATION {own} OWNER TO cdc")).await;

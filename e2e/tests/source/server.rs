@@ -19,7 +19,7 @@ async fn a_server_whose_slots_are_taken_is_found_until_one_is_ours() {
     assert_eq!(reasons(&source.found_by(&superuser(), &["public.users"]).await), ["NoSlotFree"]);
 
     source.sql("SELECT pg_drop_replication_slot('second')").await;
-    let own = tributary_operator::build::connector::slot(&source.resource(&[]));
+    let own = tributary_sources::postgres::slot(&source.resource(&[]));
     source.sql(&format!("SELECT pg_create_physical_replication_slot('{own}')")).await;
     assert_eq!(reasons(&source.found_by(&superuser(), &["public.users"]).await), ["SlotForeign"]);
     source.sql(&format!("SELECT pg_drop_replication_slot('{own}')")).await;
@@ -31,7 +31,7 @@ async fn a_server_whose_slots_are_taken_is_found_until_one_is_ours() {
 async fn a_slot_whose_log_is_gone_is_found() {
     let source = Source::start(&["max_wal_size=32MB", "min_wal_size=32MB", "max_slot_wal_keep_size=1MB"]).await;
     source.sql("CREATE TABLE users (id int PRIMARY KEY)").await;
-    let own = tributary_operator::build::connector::slot(&source.resource(&[]));
+    let own = tributary_sources::postgres::slot(&source.resource(&[]));
     source.sql(&format!("SELECT pg_create_logical_replication_slot('{own}', 'pgoutput')")).await;
     for _ in 0..4 {
         source.sql("SELECT pg_switch_wal()").await;

@@ -13,9 +13,9 @@ mod tests;
 use std::collections::BTreeMap;
 
 use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic};
+use tributary_sources::postgres;
 
 pub(crate) use names::{escaped, include_list};
-pub use names::{publication, slot};
 pub(crate) use resource::{PROVIDER, cluster_config};
 pub(super) use resource::{placeholder, resource};
 pub(super) use signals::jaas;
@@ -126,13 +126,13 @@ fn source(resource: &CdcReplication, postgres: &Postgres, secrets: &ConnectorSec
         ("database.sslmode", text(ssl_mode(postgres.ssl_mode))),
         // Comes with every Postgres since 10.
         ("plugin.name", text("pgoutput")),
-        ("slot.name", names::slot(resource)),
-        ("publication.name", names::publication(resource)),
+        ("slot.name", postgres::slot(resource)),
+        ("publication.name", postgres::publication(resource)),
         // Partitions change under the name of their table, which is the one that is listed.
         ("publish.via.partition.root", text("true")),
         // A publication of exactly our tables: needs no superuser, and other tables' changes are not even sent.
         ("publication.autocreate.mode", text("filtered")),
-        ("table.include.list", names::include_list(&resource.spec.tables)),
+        ("table.include.list", include_list(&resource.spec.tables)),
         ("topic.prefix", topic::prefix(resource)),
         ("heartbeat.interval.ms", HEARTBEAT.as_millis().to_string()),
         ("heartbeat.action.query", text(TICK)),

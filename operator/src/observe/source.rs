@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use tributary_crds::{CdcReplication, Postgres};
+use tributary_sources::postgres::{self, Facts, Finding, Severity};
 
 use super::{SecretError, credentials};
 use crate::report::Part;
-use crate::source::{self, Facts, Finding, Severity};
 
 /// A source that is right is asked again after this time.
 const GOOD: Duration = Duration::from_mins(5);
@@ -92,7 +92,7 @@ async fn ask(client: &Client, resource: &CdcReplication, postgres: &Postgres) ->
         Ok(credentials) => credentials,
         Err(error) => return (None, vec![unusable(&error)]),
     };
-    match source::preflight(resource, postgres, &credentials).await {
+    match postgres::preflight(resource, postgres, &credentials).await {
         Ok((facts, findings)) => (Some(facts), findings),
         Err(error) => (None, vec![error.finding()]),
     }

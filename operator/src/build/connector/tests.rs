@@ -2,10 +2,7 @@
 
 use tributary_crds::{CdcReplication, TableSpec, document};
 
-use super::{
-    ConnectorError, ConnectorSecrets, KafkaSecrets, RegistryLogin, connector_config, names, publication, reselecting,
-    slot,
-};
+use super::{ConnectorError, ConnectorSecrets, KafkaSecrets, RegistryLogin, connector_config, names, reselecting};
 
 fn resource(format: &str) -> CdcReplication {
     document::parse(&format!("{}\n  format: {format}\n", include_str!("tests/shop.yaml").trim_end())).unwrap()
@@ -51,31 +48,6 @@ fn a_resource_without_a_database_is_refused() {
     let mut resource = resource("{json: {}}");
     resource.spec.source.postgres = None;
     assert_eq!(connector_config(&resource, &secrets(), None), Err(ConnectorError::NoSource));
-}
-
-#[test]
-fn a_slot_has_a_name_that_postgres_takes_and_that_no_other_resource_has() {
-    let named = |namespace: &str, name: &str| {
-        let mut resource = resource("{json: {}}");
-        resource.metadata.namespace = Some(namespace.to_owned());
-        resource.metadata.name = Some(name.to_owned());
-        assert_eq!(slot(&resource), publication(&resource));
-        slot(&resource)
-    };
-    let (long_a, long_b) = ("n".repeat(63), format!("{}{}", "a".repeat(39), "b"));
-    let slots = [
-        named("sales", "shop"),
-        named("sales-shop", "x"),
-        named("sales", "shop-x"),
-        named(&long_a, &long_b),
-        named(&long_a, &"a".repeat(40)),
-    ];
-    for slot in &slots {
-        assert!(slot.len() <= 63, "{slot}");
-        assert!(slot.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{slot}");
-        assert_eq!(slots.iter().filter(|other| *other == slot).count(), 1, "{slot}");
-    }
-    assert_eq!(slots[0], "tributary_sales_shop_4ae46847");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use tributary_crds::CdcReplication;
 
 use super::facts::{Facts, Publication, Slot};
 use super::finding::Finding;
+use super::names::{publication, slot};
 use super::sql;
-use crate::build::connector::{publication, slot};
 
 /// Everything about the source that must be changed first, or that should be known. Errors come first.
 pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {

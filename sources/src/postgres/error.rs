@@ -73,6 +73,26 @@ pub enum SourceError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// A value cannot be what its column becomes in Delta.
+    #[cfg(feature = "rows")]
+    #[error("a value of the column {column} of {table} {source}")]
+    Value {
+        /// The table as `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// Why not.
+        #[source]
+        source: super::rows::ValueError,
+    },
+    /// The server answers what it never should.
+    #[error("Postgres answers {text:?} to {what}")]
+    Answer {
+        /// The question.
+        what: &'static str,
+        /// The answer.
+        text: String,
+    },
     /// Somebody reads from the slot and comes back again and again.
     #[error("the replication slot {slot} is read by the server process {pid} and cannot be dropped")]
     SlotInUse {
@@ -113,7 +133,9 @@ impl SourceError {
             Self::Login { .. } => "SourceLoginRefused",
             Self::NoDatabase { .. } => "SourceDatabaseMissing",
             Self::TooManyConnections { .. } => "SourceConnectionsExhausted",
-            Self::Statement { .. } => "SourceStatementFailed",
+            Self::Statement { .. } | Self::Answer { .. } => "SourceStatementFailed",
+            #[cfg(feature = "rows")]
+            Self::Value { .. } => "UnsupportedValue",
             Self::SlotInUse { .. } => "SlotInUse",
         }
     }
@@ -136,7 +158,9 @@ impl SourceError {
             Self::TooManyConnections { .. } => {
                 "Raise max_connections, close idle sessions, or see whether the user or the database has a CONNECTION LIMIT."
             }
-            Self::Statement { .. } => "See what the server says; the operator tries again by itself.",
+            #[cfg(feature = "rows")]
+            Self::Value { .. } => "Change the value at the source, or the type of the column.",
+            Self::Statement { .. } | Self::Answer { .. } => "See what the server says; the operator tries again by itself.",
             Self::SlotInUse { slot, .. } => {
                 return format!(
                     "Stop the connector that reads it, or end it with SELECT pg_terminate_backend(active_pid) FROM \

@@ -1,22 +1,38 @@
-//! The source database: what of it must be right before a connector can run, and what is removed from it afterwards.
+//! Postgres: what of it must be right before a connector can run, and what is removed from it afterwards.
 
+mod barrier;
+mod catalogue;
 mod cleanup;
 mod columns;
 mod connect;
+mod difference;
 mod error;
 mod facts;
 mod finding;
 mod judge;
+mod names;
+mod position;
+#[cfg(feature = "rows")]
+mod rows;
+mod snapshot;
 mod sql;
 mod tables;
 
+pub use barrier::{Barrier, Running};
+pub use catalogue::{Catalogue, CatalogueColumn, Storage, catalogue};
 pub use cleanup::{cleanup, drop_publication, drop_slot};
 pub use columns::Column;
 pub use connect::{Credentials, Session, connect};
+pub use difference::{Difference, Remedy, differences};
 pub use error::SourceError;
 pub use facts::{Facts, Publication, Role, Server, Slot, facts};
 pub use finding::{Finding, Severity};
 pub use judge::judge;
+pub use names::{publication, slot};
+pub use position::{Position, position, tick};
+#[cfg(feature = "rows")]
+pub use rows::{Reading, RowReader, Rows, ValueError};
+pub use snapshot::{NoSnapshot, Snapshot, snapshot};
 pub use tables::{Identity, Kind, Table};
 
 use tributary_crds::{CdcReplication, Postgres};

@@ -2,9 +2,9 @@
 
 use tributary_crds::CdcReplication;
 
+use super::names::{publication, slot};
 use super::tables::{Table, tables};
 use super::{Session, SourceError};
-use crate::build::connector::{publication, slot};
 
 /// The oldest version that Debezium supports: `server_version_num`.
 pub(super) const OLDEST: i32 = 140_000;

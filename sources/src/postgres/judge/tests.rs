@@ -7,7 +7,7 @@ use super::super::columns::Column;
 use super::super::facts::{Publication, Role, Server, Slot};
 use super::super::tables::{Identity, Kind, Table};
 use super::{Facts, judge};
-use crate::source::Severity;
+use crate::postgres::Severity;
 
 fn resource(format: &serde_json::Value) -> CdcReplication {
     serde_json::from_value(json!({

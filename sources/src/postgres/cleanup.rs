@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tributary_crds::{CdcReplication, Postgres};
 
+use super::names::{publication, slot};
 use super::{Credentials, Session, SourceError, connect, sql};
-use crate::build::connector::{publication, slot};
 
 /// A sender that was told to end may be in the middle of a large transaction.
 const PATIENCE: Duration = Duration::from_secs(30);

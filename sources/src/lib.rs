@@ -1,0 +1,3 @@
+//! The databases that are replicated, looked at beside their stream of changes: one folder for each kind.
+
+pub mod postgres;

@@ -1,0 +1,177 @@
+//! The rows of a table at one snapshot, as the Arrow columns that the replicator makes of Debezium's events for them. The rules
+//! are those of `docs/types.md`.
+
+mod array;
+mod builder;
+mod column;
+mod frame;
+mod number;
+mod time;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema, SchemaRef};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+
+use self::builder::Builder;
+use self::column::Wire;
+use self::frame::Frames;
+use super::snapshot::{Snapshot, snapshot};
+use super::{Column, Session, SourceError, sql};
+
+/// Rows of a batch, at most.
+const BATCH_ROWS: usize = 8192;
+/// Bytes of a batch as they came, about.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// A value cannot be what its column becomes in Delta.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// The type in Delta cannot hold it.
+    #[error("is out of the range of its type in Delta")]
+    OutOfRange,
+    /// It is not written as its type says.
+    #[error("is not written as its type says")]
+    Malformed,
+}
+
+/// How the rows of a table are read. Columns that Debezium leaves out are left out here.
+#[derive(Clone, Debug)]
+pub struct RowReader {
+    table: String,
+    names: Vec<String>,
+    expressions: Vec<String>,
+    wires: Vec<Wire>,
+    schema: SchemaRef,
+}
+
+impl RowReader {
+    /// For these columns of `schema.table`.
+    pub fn new(table: &str, columns: &[Column]) -> Self {
+        let read = columns.iter().filter(|column| !column.generated).filter_map(|column| {
+            let (expression, wire) = column::of(column)?;
+            Some((column.name.clone(), expression, wire))
+        });
+        let (mut names, mut expressions, mut wires) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, expression, wire) in read {
+            names.push(name);
+            expressions.push(expression);
+            wires.push(wire);
+        }
+        let fields = names.iter().zip(&wires).map(|(name, wire)| Field::new(name, wire.data_type(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Self { table: table.to_owned(), names, expressions, wires, schema }
+    }
+
+    /// The columns that it reads, in the table's order.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn statement(&self, condition: Option<&str>) -> String {
+        let (columns, table) = (self.expressions.join(", "), sql::table(&self.table));
+        let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+        format!("COPY (SELECT {columns} FROM {table}{condition}) TO STDOUT (FORMAT binary)")
+    }
+}
+
+/// A transaction that reads, and sees the same rows in all its statements. It ends with [`Reading::end`], or with the session.
+pub struct Reading<'a> {
+    session: &'a Session,
+    snapshot: Snapshot,
+}
+
+/// What fixes how values are written as text. A chunk takes as long as it takes.
+const SETTINGS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0;
+    SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres';
+    SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
+
+impl<'a> Reading<'a> {
+    /// Begins one.
+    pub async fn begin(session: &'a Session) -> Result<Self, SourceError> {
+        session.batch_execute(SETTINGS).await.map_err(SourceError::statement("begin to read a snapshot"))?;
+        Ok(Self { session, snapshot: snapshot(session).await? })
+    }
+
+    /// Which transactions it sees.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Reads the rows for which `condition`, an expression in SQL, holds, or all.
+    pub async fn rows<'r>(&self, reader: &'r RowReader, condition: Option<&str>) -> Result<Rows<'r>, SourceError> {
+        let stream = self.session.copy_out(&reader.statement(condition)).await;
+        let stream = stream.map_err(SourceError::statement(format!("read the rows of {}", reader.table)))?;
+        Ok(Rows { reader, stream: Box::pin(stream.fuse()), frames: Frames::default() })
+    }
+
+    /// Ends it.
+    pub async fn end(self) -> Result<(), SourceError> {
+        self.session.batch_execute("COMMIT").await.map_err(SourceError::statement("end the reading of a snapshot"))
+    }
+}
+
+/// Rows on their way.
+pub struct Rows<'a> {
+    reader: &'a RowReader,
+    stream: Pin<Box<dyn Stream<Item = Result<Bytes, tokio_postgres::Error>> + Send>>,
+    frames: Frames,
+}
+
+impl Rows<'_> {
+    /// The next rows; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        let mut builders: Vec<Builder> = self.reader.wires.iter().map(Builder::new).collect();
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < BATCH_ROWS && bytes < BATCH_BYTES {
+            bytes += match self.frames.row(builders.len()) {
+                Some(row) => {
+                    let row = row.map_err(|_| self.unreadable())?;
+                    for (number, value) in row.values().enumerate() {
+                        let appended = value.and_then(|value| builders[number].append(value));
+                        appended.map_err(|error| self.refused(number, error))?;
+                    }
+                    rows += 1;
+                    row.bytes()
+                }
+                None => match self.stream.next().await {
+                    Some(Ok(more)) => {
+                        self.frames.push(&more);
+                        0
+                    }
+                    Some(Err(error)) => return Err(self.failed(error)),
+                    None => break,
+                },
+            };
+        }
+        if rows == 0 {
+            return if self.frames.is_complete() { Ok(None) } else { Err(self.unreadable()) };
+        }
+        let columns = builders.into_iter().map(Builder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.reader.schema), columns, &options);
+        batch.map(Some).map_err(|_| self.unreadable())
+    }
+
+    fn failed(&self, error: tokio_postgres::Error) -> SourceError {
+        SourceError::statement(format!("read the rows of {}", self.reader.table))(error)
+    }
+
+    fn unreadable(&self) -> SourceError {
+        SourceError::Answer {
+            what: "COPY … (FORMAT binary)",
+            text: format!("an unknown form of the rows of {}", self.reader.table),
+        }
+    }
+
+    fn refused(&self, column: usize, error: ValueError) -> SourceError {
+        SourceError::Value {
+            table: self.reader.table.clone(),
+            column: self.reader.names[column].clone(),
+            source: error,
+        }
+    }
+}
