@@ -129,15 +129,22 @@ pub fn resource(kind: &Kind) -> ApiResource {
 }
 
 impl Target<'_> {
-    /// Brings every object to what is desired, in the given order, then deletes orphans.
-    pub async fn apply(&self, objects: &[Object], settled: &mut Settled) -> Result<Children<Applied>, ApplyError> {
+    /// Brings every object to what is desired, in the given order, then deletes orphans. What is `held_back` is neither
+    /// written nor an orphan: it stays as it is, there or not.
+    pub async fn apply(
+        &self,
+        objects: &[Object],
+        held_back: &[Object],
+        settled: &mut Settled,
+    ) -> Result<Children<Applied>, ApplyError> {
         let mut applied = Vec::with_capacity(objects.len());
         for object in objects {
             applied.push(self.object(object, settled).await?);
         }
         let desired: HashSet<(&str, &str)> =
             objects.iter().map(|object| (object.kind.kind, object.name.as_str())).collect();
-        for orphan in self.live.iter().filter(|live| self.is_orphan(live, &desired)) {
+        let is_held_back = |live: &Live| held_back.iter().any(|object| live.is(object.kind, &object.name));
+        for orphan in self.live.iter().filter(|live| self.is_orphan(live, &desired) && !is_held_back(live)) {
             self.delete(orphan).await?;
         }
         let besides = self.live.iter().filter(|live| !desired.contains(&(live.kind.kind, live.name.as_str())));

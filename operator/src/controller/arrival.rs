@@ -18,22 +18,25 @@ impl Pass<'_> {
     /// The plan with what the connector may know of added tables.
     ///
     /// A connector that is changed in its initial snapshot takes another one, and only then tells the publication of the new
-    /// table: changes of it that come in between are nowhere.
+    /// table: changes of it that come in between are nowhere. When Kafka does not say how that goes, the error comes beside the
+    /// plan: the connector has to stay as it is, and everything else is applied.
     pub(super) async fn with_arrivals(
         &self,
         memory: &mut Memory,
         plan: Plan,
         capture: &Capture,
         live: &[Live],
-    ) -> Result<Plan, PassError> {
+    ) -> Result<(Plan, Option<PassError>), PassError> {
         if capture.arriving.is_empty() {
-            return Ok(plan);
+            return Ok((plan, None));
         }
         let copies = live.iter().any(|live| live.kind.kind == "KafkaConnector") && !self.resource.spec.suspend;
-        let initial = if copies { self.initial_snapshot(memory, &plan).await? } else { SnapshotResult::Unknown };
+        let initial = if copies { self.initial_snapshot(memory, &plan).await } else { Ok(SnapshotResult::Unknown) };
         Ok(match initial {
-            SnapshotResult::Running(_) => plan.before_arrival(&capture.arriving),
-            _ => plan.while_arriving(&capture.arriving),
+            Ok(SnapshotResult::Running(_)) => (plan.before_arrival(&capture.arriving), None),
+            Ok(_) => (plan.while_arriving(&capture.arriving), None),
+            Err(error @ PassError::Signal(_)) => (plan, Some(error)),
+            Err(error) => return Err(error),
         })
     }
 

@@ -72,12 +72,16 @@ impl Pass<'_> {
         let seen = self.live();
         let capture = capture(self.resource, &self.captured(memory), &seen);
         let plan = self.plan(memory).await?;
-        let plan = self.with_arrivals(memory, plan, &capture, &seen).await?;
+        let (plan, unanswered) = self.with_arrivals(memory, plan, &capture, &seen).await?;
         let pods = seen.iter().find(|live| live.kind.kind == "StatefulSet");
         let plan = plan.after_division(pods.map(|live| &live.object));
         let source = self.source(memory, false).await;
-        let objects = self.desired(&plan, &source, &seen);
-        let applied = self.target(&seen).apply(&objects, &mut memory.settled).await?;
+        let (objects, held_back) = self.desired(&plan, &source, unanswered.is_some(), &seen);
+        let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.settled).await?;
+        // Only now: what was applied may be what brings Kafka back.
+        if let Some(error) = unanswered {
+            return Err(error);
+        }
         let arriving = !capture.arriving.is_empty();
         self.copy_added(memory, &plan, capture, applied.live()).await?;
         self.report(memory, &applied, source, None).await?;
@@ -110,13 +114,14 @@ impl Pass<'_> {
         memory.source.findings().map_or_else(unknown, judged)
     }
 
-    /// What is to be applied: kinds that are served, and a connector that does not run yet only when the source is ready.
-    fn desired(&self, plan: &Plan, source: &Part, seen: &[Live]) -> Vec<Object> {
+    /// What is to be applied, of the kinds that are served, and what is held back: the connector, as long as Kafka does not say
+    /// how its first copy goes, and one that does not run yet, until the source is ready.
+    fn desired(&self, plan: &Plan, source: &Part, unanswered: bool, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
         let starts = |live: &&Live| live.kind.kind == "KafkaConnector" && live.object["spec"]["state"] != "stopped";
-        let holds_back = source.standing == Standing::Bad && !seen.iter().any(|live| starts(&live));
+        let holds_back = unanswered || (source.standing == Standing::Bad && !seen.iter().any(|live| starts(&live)));
         let objects = build::children(plan).objects().into_iter();
         let served = objects.filter(|object| self.context.stores.serves(object.kind));
-        served.filter(|object| !holds_back || object.kind.kind != "KafkaConnector").collect()
+        served.partition(|object| !holds_back || object.kind.kind != "KafkaConnector")
     }
 
     fn again_in(&self, memory: &Memory, arriving: bool) -> Duration {

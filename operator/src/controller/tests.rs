@@ -271,6 +271,19 @@ async fn an_edited_child_is_written_back_and_an_orphan_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_connector_that_was_stopped_stays_while_the_source_cannot_be_reached() {
+    let (first, asked) = context(&[], works);
+    reconcile(changed(|resource| resource["spec"]["suspend"] = json!(true)), first).await.unwrap();
+    let children = asked.bodies(&Method::PATCH, "/kafkaconnectors/").iter().map(stored).collect::<Vec<_>>();
+    assert_eq!(children[0]["spec"]["state"], "stopped");
+    let (second, asked) = context(&children, works);
+    reconcile(object(&resource()), second).await.unwrap();
+    assert_eq!(asked.condition("SourceReady")["reason"], "SourceUnreachable");
+    let writes = asked.writes();
+    assert!(!writes.iter().any(|write| write.contains("/kafkaconnectors/")), "{writes:?}");
+}
+
+#[tokio::test]
 async fn an_object_of_somebody_else_is_not_taken_over() {
     let (context, asked) = context(&[], |method, path, body| {
         if method == Method::GET && path.ends_with("/kafkas/shop") {

@@ -40,3 +40,21 @@ async fn no_table_is_asked_when_none_is_being_added() {
         assert_eq!(status["status"]["capturedTables"], json!(["public.users", "public.orders"]));
     }
 }
+
+#[tokio::test]
+async fn a_kafka_that_does_not_answer_keeps_nothing_from_being_applied_but_the_connector() {
+    let (context, asked) = context(&[child("kafka.strimzi.io/v1", "KafkaConnector")], works);
+    let two = |resource: &mut Value| {
+        resource["spec"]["tables"] = json!([{"name": "public.users"}, {"name": "public.orders"}]);
+        // Nobody listens there.
+        resource["spec"]["kafka"] = json!({"external": {"bootstrapServers": "127.0.0.1:1"}});
+        resource["status"] = json!({"capturedTables": ["public.users"]});
+    };
+    reconcile(changed(two), context).await.unwrap_err();
+    assert_eq!(asked.bodies(&Method::PATCH, "/statefulsets/").len(), 1);
+    let writes = asked.writes();
+    assert!(!writes.iter().any(|write| write.contains("/kafkaconnectors/")), "{writes:?}");
+    let ready = asked.condition("Ready");
+    assert_eq!(ready["status"], "False");
+    assert!(ready["message"].as_str().unwrap().contains("127.0.0.1:1"), "{ready}");
+}
