@@ -27,6 +27,11 @@ pub struct CdcReplicationStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub captured_tables: Vec<String>,
+    /// Tables that were taken out of the resource. Their topics are deleted with those of the others by
+    /// `deletionPolicy: Delete`, and no other topics are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub former_tables: Vec<String>,
     /// The state of each table, as the replicator's pods report it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

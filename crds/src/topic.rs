@@ -17,7 +17,12 @@ pub fn prefix(resource: &CdcReplication) -> String {
 
 /// Topic of a table's change events: `<prefix>.<schema>.<table>`, with `_` for what a topic name cannot hold.
 pub fn data(resource: &CdcReplication, table: &TableSpec) -> String {
-    sanitized(&format!("{}.{}", prefix(resource), table.name))
+    of_table(resource, &table.name)
+}
+
+/// The same for a table that need not be in the resource, by its name `schema.table`.
+pub fn of_table(resource: &CdcReplication, name: &str) -> String {
+    sanitized(&format!("{}.{name}", prefix(resource)))
 }
 
 /// Topic of the connector's heartbeats.

@@ -10,6 +10,8 @@ mod reported;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tributary_crds::{CdcReplication, CdcReplicationStatus, TablePhase};
@@ -90,8 +92,18 @@ pub fn status(resource: &CdcReplication, said: &Said, captured: &[String], now: 
         tables_ready: Some(format!("{streaming}/{}", resource.spec.tables.len())),
         lag_seconds: of_spec().filter_map(|table| table.lag_seconds).max(),
         captured_tables: captured.to_vec(),
+        former_tables: former_tables(resource),
         tables: Vec::new(),
     }
+}
+
+/// The tables that the resource had at some time and has no more.
+fn former_tables(resource: &CdcReplication) -> Vec<String> {
+    let Some(before) = &resource.status else { return Vec::new() };
+    let had = before.former_tables.iter().chain(&before.captured_tables);
+    let is_listed = |name: &String| resource.spec.tables.iter().any(|table| table.name == *name);
+    let former: BTreeSet<&String> = had.filter(|name| !is_listed(name)).collect();
+    former.into_iter().cloned().collect()
 }
 
 /// The status while the operator leaves the resource alone: what it said before, and that it does.

@@ -6,14 +6,13 @@ use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tributary_crds::{CdcReplication, topic};
+use tributary_sources::postgres::{self, publication, slot};
 
 use super::{Left, Progress, Remains, Step};
 use crate::apply::{ApplyError, Live, Target, api};
-use crate::build::connector::{publication, slot};
 use crate::log::described;
 use crate::observe::{SecretsOf, kafka_options};
 use crate::signal::{self, Kafka};
-use crate::source;
 
 /// Connector, Connect and replicator.
 const RUNNING: [&str; 3] = ["KafkaConnector", "KafkaConnect", "StatefulSet"];
@@ -104,7 +103,7 @@ impl CleanUp<'_> {
         let Some(postgres) = &self.resource.spec.source.postgres else { return Ok(()) };
         let credentials = crate::observe::credentials(self.target.client, self.target.namespace, postgres).await;
         let credentials = credentials.map_err(|error| described(&error))?;
-        source::cleanup(self.resource, postgres, &credentials).await.map_err(|error| described(&error))
+        postgres::cleanup(self.resource, postgres, &credentials).await.map_err(|error| described(&error))
     }
 
     async fn external_topics(&self, progress: &mut Progress, now: Timestamp) -> Option<CleanUpStep> {
@@ -202,10 +201,8 @@ pub(crate) fn drop_slot(resource: &CdcReplication) -> String {
 /// The command that deletes the topics of a Kafka that is not ours.
 pub(crate) fn delete_topics(resource: &CdcReplication) -> String {
     let servers = resource.spec.kafka.external.as_ref().map_or("BROKERS", |kafka| kafka.bootstrap_servers.as_str());
-    let pattern = topic::prefix(resource).replace('.', "\\.");
-    format!(
-        "kafka-topics.sh --bootstrap-server {servers} --delete --topic '(__debezium-heartbeat\\.)?{pattern}(\\..*)?'"
-    )
+    let topics: Vec<String> = signal::owned_topics(resource).iter().map(|topic| topic.replace('.', "\\.")).collect();
+    format!("kafka-topics.sh --bootstrap-server {servers} --delete --topic '{}'", topics.join("|"))
 }
 
 /// The command that deletes all objects that are not collected by themselves.

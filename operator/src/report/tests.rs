@@ -110,6 +110,17 @@ fn the_same_findings_make_the_same_status_and_no_events() {
 }
 
 #[test]
+fn a_table_that_was_taken_out_is_remembered_until_it_comes_back() {
+    let former = |captured: &[&str], former: &[&str]| {
+        let resource = resource(&json!({"capturedTables": captured, "formerTables": former}));
+        status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &[], at(0)).former_tables
+    };
+    let listed = resource(&Value::Null).spec.tables[0].name.clone();
+    assert_eq!(former(&[&listed, "public.gone"], &["public.before", &listed]), ["public.before", "public.gone"]);
+    assert_eq!(former(&[&listed], &[]), Vec::<String>::new());
+}
+
+#[test]
 fn the_tables_are_left_to_the_replicator() {
     let resource = tables(streaming(1), streaming(2));
     let status = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &["public.users".into()], at(0));

@@ -12,7 +12,7 @@ use super::client::{Kafka, PATIENCE, patience};
 /// some again.
 pub async fn delete_topics(kafka: &Kafka, resource: &CdcReplication) -> Result<Vec<String>, SignalError> {
     let existing = existing(kafka).await?;
-    let owned: Vec<String> = owned_topics(resource, existing.iter().map(String::as_str)).map(str::to_owned).collect();
+    let owned: Vec<String> = owned_topics(resource).intersection(&existing).cloned().collect();
     if owned.is_empty() {
         return Ok(owned);
     }
@@ -43,45 +43,32 @@ async fn existing(kafka: &Kafka) -> Result<BTreeSet<String>, SignalError> {
     tokio::task::spawn_blocking(list).await.unwrap_or_else(|_| Ok(BTreeSet::new()))
 }
 
-/// Those of `topics` that belong to the resource: of its tables, also of earlier ones, and of its connector.
-///
-/// Names may contain dots: of the resources `shop` and `shop.eu`, the topics of both begin with `sales.shop.`; but a
-/// table's topic goes on with exactly a schema and a table.
-pub fn owned_topics<'a>(
-    resource: &CdcReplication,
-    topics: impl Iterator<Item = &'a str>,
-) -> impl Iterator<Item = &'a str> {
-    let prefix = format!("{}.", topic::prefix(resource));
-    let mut own: BTreeSet<String> = resource.spec.tables.iter().map(|table| topic::data(resource, table)).collect();
+/// The topics of the resource, whether they are there or not: of its tables, of those that were taken out of it, and of its
+/// connector. What others call `namespace.name.x.y` is theirs.
+pub fn owned_topics(resource: &CdcReplication) -> BTreeSet<String> {
+    let former = resource.status.iter().flat_map(|status| &status.former_tables);
+    let tables = resource.spec.tables.iter().map(|table| &table.name).chain(former);
+    let mut own: BTreeSet<String> = tables.map(|name| topic::of_table(resource, name)).collect();
     own.extend([topic::signal(resource), topic::notifications(resource), topic::heartbeat(resource)]);
     own.extend(topic::connect(resource));
-    topics.filter(move |name| own.contains(*name) || name.strip_prefix(&prefix).is_some_and(is_of_a_table))
-}
-
-/// `schema.table`, but not what another resource's connector has beside its tables.
-fn is_of_a_table(rest: &str) -> bool {
-    let mut parts = rest.split('.');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(_), Some(table), None) => !["signal", "notifications"].contains(&table) && !table.starts_with("connect-"),
-        _ => false,
-    }
+    own
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn resource(tables: &[&str]) -> CdcReplication {
-        let tables: Vec<_> = tables.iter().map(|name| serde_json::json!({ "name": name })).collect();
-        serde_json::from_value(serde_json::json!({
-            "metadata": {"name": "shop", "namespace": "sales"},
-            "spec": {"source": {}, "tables": tables, "kafka": {}, "destination": {"uri": "file:///lake"}}
-        }))
-        .unwrap()
-    }
-
     #[test]
-    fn the_topics_of_a_resource_are_those_of_its_tables_and_of_its_connector() {
+    fn the_topics_of_a_resource_are_those_of_its_tables_and_of_its_connector_and_no_others_under_its_name() {
+        let resource: CdcReplication = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "shop", "namespace": "sales"},
+            "spec": {
+                "source": {}, "tables": [{"name": "public.orders"}, {"name": "eu.signal"}], "kafka": {},
+                "destination": {"uri": "file:///lake"},
+            },
+            "status": {"formerTables": ["public.removed earlier"]},
+        }))
+        .unwrap();
         let own = [
             "__debezium-heartbeat.sales.shop",
             "sales.shop.connect-configs",
@@ -93,18 +80,7 @@ mod tests {
             "sales.shop.public.removed_earlier",
             "sales.shop.signal",
         ];
-        let others = [
-            "__consumer_offsets",
-            "__debezium-heartbeat.sales.shop.us",
-            "sales.shop",
-            "sales.shop2.public.orders",
-            "sales.shop.us.public.orders",
-            "sales.shop.us.signal",
-            "sales.shop.us.connect-configs",
-            "other.sales.shop.public.orders",
-        ];
-        let resource = resource(&["public.orders", "eu.signal"]);
-        let found: Vec<&str> = owned_topics(&resource, own.into_iter().chain(others)).collect();
-        assert_eq!(found, own);
+        assert_eq!(owned_topics(&resource).iter().collect::<Vec<_>>(), own);
+        assert!(!owned_topics(&resource).contains("sales.shop.orders.enriched"), "somebody made it of our topics");
     }
 }
