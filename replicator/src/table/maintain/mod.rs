@@ -8,7 +8,7 @@ mod clean_log;
 mod compaction;
 mod due;
 mod settings;
-mod tombstones;
+pub(super) mod tombstones;
 mod vacuum;
 
 use jiff::Timestamp;

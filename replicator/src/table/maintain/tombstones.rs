@@ -24,9 +24,24 @@ struct LastCheckpoint {
 }
 
 /// Objects of files that were removed from the table at `cutoff` (milliseconds) or later, as of `version`.
-pub(super) async fn since(context: &Context, version: u64, cutoff: i64) -> Result<HashSet<String>, TableError> {
+pub(in crate::table) async fn since(
+    context: &Context,
+    version: u64,
+    cutoff: i64,
+) -> Result<HashSet<String>, TableError> {
+    let checkpoint = checkpoint(context).await?;
+    since_checkpoint(context, checkpoint, version, cutoff).await
+}
+
+/// The same from a checkpoint on, which may be gone by now.
+pub(in crate::table) async fn since_checkpoint(
+    context: &Context,
+    checkpoint: Option<(u64, ParquetFile)>,
+    version: u64,
+    cutoff: i64,
+) -> Result<HashSet<String>, TableError> {
     let mut objects = HashSet::new();
-    let first = match checkpoint(context).await? {
+    let first = match checkpoint {
         Some((checkpoint, file)) if checkpoint <= version => {
             match of_checkpoint(context, file, cutoff, &mut objects).await {
                 // The clean-up, which runs beside this, took it. The versions of the history are in the log without it.

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use object_store::path::Path;
 
 use super::foreign::{foreign, put};
 use super::*;
 use crate::table::Clock;
 use crate::table::maintain::Job;
+use crate::table::maintain::tombstones::{since, since_checkpoint};
+use crate::table::parquet_file::ParquetFile;
 
 /// A table of as many files as there are `commits`, each of which creates two rows and changes one of the commit before.
 async fn grown(fixture: &mut Fixture, commits: i64) -> (KeyedTable, BTreeMap<i64, Option<String>>) {
@@ -132,6 +135,22 @@ async fn nothing_that_the_history_needs_is_removed() {
             .filter(|maintained| maintained.job != Job::Compaction)
             .all(|maintained| maintained.removed == 0)
     );
+}
+
+/// The clean-up runs beside a vacuum, and may take the checkpoint that it is about to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_history_needs_is_known_without_a_checkpoint_that_is_gone_meanwhile() {
+    let mut fixture = Fixture::new();
+    // So that every file leaves a tombstone.
+    fixture.spec.maintenance.history = Duration::from_millis(1);
+    let (mut table, _) = grown(&mut fixture, 16).await;
+    run(&mut table, Job::Compaction, Timestamp::now()).await;
+    let gone = Path::from("_delta_log/00000000000000000010.checkpoint.parquet");
+    let (store, partition_values) = (Arc::clone(&table.context.store), log::PartitionValues::new());
+    let checkpoint = ParquetFile { store, path: gone, size: 1000, partition_values, bytes: None };
+    let found = since_checkpoint(&table.context, Some((10, checkpoint)), table.version(), 1).await.unwrap();
+    assert_eq!(found, since(&table.context, table.version(), 1).await.unwrap());
+    assert!(found.len() >= 16, "{found:?}");
 }
 
 /// When the log says that files of a version were removed, milliseconds since the epoch.
