@@ -100,9 +100,10 @@ impl Children<Applied> {
     }
 }
 
-/// Differences that are only of spelling: a write left the object as it was. Remembered, so that none is tried again.
+/// Writes that left the object as it was, because the difference is only one of spelling. Remembered, so that none is tried
+/// again.
 #[derive(Debug, Default)]
-pub struct Settled(HashMap<(&'static str, String), (u64, u64)>);
+pub struct FutileWrites(HashMap<(&'static str, String), (u64, u64)>);
 
 /// Where objects are written, for whom, and what is known to be there.
 pub struct Target<'a> {
@@ -135,11 +136,11 @@ impl Target<'_> {
         &self,
         objects: &[Object],
         held_back: &[Object],
-        settled: &mut Settled,
+        futile: &mut FutileWrites,
     ) -> Result<Children<Applied>, ApplyError> {
         let mut applied = Vec::with_capacity(objects.len());
         for object in objects {
-            applied.push(self.object(object, settled).await?);
+            applied.push(self.object(object, futile).await?);
         }
         let desired: HashSet<(&str, &str)> =
             objects.iter().map(|object| (object.kind.kind, object.name.as_str())).collect();
@@ -152,16 +153,16 @@ impl Target<'_> {
         Ok(Children::seen(applied))
     }
 
-    async fn object(&self, object: &Object, settled: &mut Settled) -> Result<Live, ApplyError> {
+    async fn object(&self, object: &Object, futile: &mut FutileWrites) -> Result<Live, ApplyError> {
         let desired = hashed(&object.manifest);
         let live = self.live.iter().find(|live| live.is(object.kind, &object.name));
         match live {
-            Some(live) if is_current(live, &desired) || settled.holds(live, &desired) => return Ok(live.clone()),
+            Some(live) if is_current(live, &desired) || futile.holds(live, &desired) => return Ok(live.clone()),
             Some(_) => {}
             None => self.refuse_foreign(object).await?,
         }
         let written = self.write(object, &desired).await?;
-        settled.note(live, &written, &desired);
+        futile.note(live, &written, &desired);
         Ok(written)
     }
 
@@ -221,17 +222,17 @@ fn failed(verb: &'static str, kind: &'static Kind, name: &str, source: kube::Err
     ApplyError::Api { verb, kind: kind.kind, name: name.to_owned(), source }
 }
 
-impl Settled {
+impl FutileWrites {
     /// Whether this very difference was written before, and changed nothing.
     fn holds(&self, live: &Live, desired: &Value) -> bool {
-        self.0.get(&(live.kind.kind, live.name.clone())) == Some(&(hash(desired), said(live)))
+        self.0.get(&(live.kind.kind, live.name.clone())) == Some(&(hash(desired), state_hash(live)))
     }
 
     fn note(&mut self, before: Option<&Live>, after: &Live, desired: &Value) {
         let key = (after.kind.kind, after.name.clone());
         let version = "/metadata/resourceVersion";
         if before.is_some_and(|before| before.text(version) == after.text(version)) {
-            self.0.insert(key, (hash(desired), said(after)));
+            self.0.insert(key, (hash(desired), state_hash(after)));
         } else {
             self.0.remove(&key);
         }
@@ -261,8 +262,8 @@ fn hash(value: &Value) -> u64 {
     xxh3_64(value.to_string().as_bytes())
 }
 
-/// What an object says apart from what changes by itself.
-fn said(live: &Live) -> u64 {
+/// A hash of the object without what changes by itself.
+fn state_hash(live: &Live) -> u64 {
     let mut object = live.object.clone();
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");

@@ -13,7 +13,7 @@ use serde_json::json;
 use tributary_crds::CdcReplication;
 
 use super::copying::Copying;
-use crate::apply::Settled;
+use crate::apply::FutileWrites;
 use crate::backoff::Backoff;
 use crate::build::MANAGER;
 use crate::error::PassError;
@@ -40,7 +40,7 @@ pub struct Memory {
     pub(super) initial: Option<SnapshotWatch>,
     pub(super) secrets: SecretsSeen,
     pub(super) source: SourceSeen,
-    pub(super) settled: Settled,
+    pub(super) futile: FutileWrites,
     pub(super) clean_up: Option<Progress>,
 }
 

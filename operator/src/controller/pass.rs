@@ -77,7 +77,7 @@ impl Pass<'_> {
         let plan = plan.after_division(pods.map(|live| &live.object));
         let source = self.source(memory, false).await;
         let (objects, held_back) = self.desired(&plan, &source, unanswered.is_some(), &seen);
-        let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.settled).await?;
+        let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.futile).await?;
         // Only now: what was applied may be what brings Kafka back.
         if let Some(error) = unanswered {
             return Err(error);
