@@ -35,6 +35,11 @@ fn without_events() -> Vec<Case> {
         (PLAIN, "ALTER TABLE t DROP COLUMN code; ALTER TABLE t ADD COLUMN code text", anew()),
         (PLAIN, "ALTER TABLE t RENAME COLUMN code TO name", anew()),
         (PLAIN, "ALTER TABLE t ALTER COLUMN code TYPE text USING upper(code)", anew()),
+        (
+            PLAIN,
+            "ALTER TABLE t ALTER COLUMN code TYPE text USING upper(code); ALTER TABLE t ADD COLUMN s text DEFAULT 'x'",
+            vec![fill("s", "x"), Remedy::CopyAnew],
+        ),
         (PLAIN, "ALTER TABLE t ALTER COLUMN n TYPE bigint", anew()),
         (PLAIN, "ALTER TABLE t ALTER COLUMN code TYPE varchar(9)", anew()),
         (PLAIN, "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, n)", anew()),

@@ -59,7 +59,7 @@ pub fn differences(copied: &Catalogue, now: &Catalogue) -> Vec<Difference> {
     let redefined = |column: &&CatalogueColumn| {
         copied.column(column.number).is_some_and(|before| before.changed_by != column.changed_by)
     };
-    if found.is_empty()
+    if !found.iter().any(|difference| difference.remedy == Remedy::CopyAnew)
         && is_written_anew(copied, now)
         && let Some(column) = now.columns.iter().find(redefined)
     {
