@@ -18,17 +18,17 @@ pub struct Capture {
     pub arriving: Vec<String>,
 }
 
-/// Compares the tables of the spec with those that were captured before. A table that was removed is forgotten, so that it is
-/// copied again when it comes back.
+/// Compares the tables of the spec with those that were captured `before` (`None`: there was no connector yet). A table that was
+/// removed is forgotten, so that it is copied again when it comes back.
 ///
 /// A connector that is new copies all its tables by itself. It is not new when topics of an earlier resource of the same
 /// name were kept: then it goes on where that one ended, and copies nothing.
-pub fn capture(resource: &CdcReplication, before: &[String], live: &[Live]) -> Capture {
+pub fn capture(resource: &CdcReplication, before: Option<&[String]>, live: &[Live]) -> Capture {
     let kept = kept_topics(resource, live);
-    let known = |table: &tributary_crds::TableSpec| match (before.is_empty(), kept.is_empty()) {
-        (false, _) => before.contains(&table.name),
-        (true, true) => true,
-        (true, false) => kept.contains(topic::data(resource, table).as_str()),
+    let known = |table: &tributary_crds::TableSpec| match before {
+        Some(before) => before.contains(&table.name),
+        None if kept.is_empty() => true,
+        None => kept.contains(topic::data(resource, table).as_str()),
     };
     let (captured, arriving): (Vec<_>, Vec<_>) = resource.spec.tables.iter().partition(|table| known(table));
     let names = |tables: Vec<&tributary_crds::TableSpec>| tables.into_iter().map(|table| table.name.clone()).collect();
@@ -84,20 +84,28 @@ mod tests {
     #[test]
     fn a_new_connector_copies_all_its_tables_by_itself() {
         let own = [topic("sales.shop.public.a", "2026-11-21T12:00:01Z")];
-        let capture = capture(&resource(&["public.a", "public.b"]), &[], &own);
+        let capture = capture(&resource(&["public.a", "public.b"]), None, &own);
         assert_eq!(capture, Capture { captured: names(&["public.a", "public.b"]), arriving: Vec::new() });
     }
 
     #[test]
     fn an_added_table_is_asked_for_and_a_removed_one_forgotten() {
-        let capture = capture(&resource(&["public.b", "public.c"]), &names(&["public.a", "public.b"]), &[]);
+        let capture = capture(&resource(&["public.b", "public.c"]), Some(&names(&["public.a", "public.b"])), &[]);
         assert_eq!(capture, Capture { captured: names(&["public.b"]), arriving: names(&["public.c"]) });
+    }
+
+    #[test]
+    fn tables_that_take_the_place_of_all_others_are_asked_for_until_they_are_copied() {
+        let resource = resource(&["public.b"]);
+        let replaced = capture(&resource, Some(&names(&["public.a"])), &[]);
+        assert_eq!(replaced, Capture { captured: Vec::new(), arriving: names(&["public.b"]) });
+        assert_eq!(capture(&resource, Some(&replaced.captured), &[]), replaced);
     }
 
     #[test]
     fn a_connector_that_goes_on_copies_only_what_it_had_before() {
         let kept = [topic("sales.shop.public.a", "2026-11-20T12:00:00Z")];
-        let capture = capture(&resource(&["public.a", "public.b"]), &[], &kept);
+        let capture = capture(&resource(&["public.a", "public.b"]), None, &kept);
         assert_eq!(capture, Capture { captured: names(&["public.a"]), arriving: names(&["public.b"]) });
     }
 

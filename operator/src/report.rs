@@ -81,7 +81,12 @@ fn stopped(resource: &CdcReplication) -> Option<Part> {
 }
 
 /// The status that follows, without the tables: those belong to the replicator.
-pub fn status(resource: &CdcReplication, said: &Said, captured: &[String], now: Timestamp) -> CdcReplicationStatus {
+pub fn status(
+    resource: &CdcReplication,
+    said: &Said,
+    captured: Option<&[String]>,
+    now: Timestamp,
+) -> CdcReplicationStatus {
     let generation = resource.metadata.generation;
     let tables = resource.status.as_ref().map(|status| status.tables.as_slice()).unwrap_or_default();
     let of_spec = || tables.iter().filter(|status| resource.spec.tables.iter().any(|table| table.name == status.name));
@@ -91,7 +96,7 @@ pub fn status(resource: &CdcReplication, said: &Said, captured: &[String], now: 
         conditions: said.conditions(generation, now),
         tables_ready: Some(format!("{streaming}/{}", resource.spec.tables.len())),
         lag_seconds: of_spec().filter_map(|table| table.lag_seconds).max(),
-        captured_tables: captured.to_vec(),
+        captured_tables: captured.map(<[String]>::to_vec),
         former_tables: former_tables(resource),
         tables: Vec::new(),
     }
@@ -100,7 +105,7 @@ pub fn status(resource: &CdcReplication, said: &Said, captured: &[String], now: 
 /// The tables that the resource had at some time and has no more.
 fn former_tables(resource: &CdcReplication) -> Vec<String> {
     let Some(before) = &resource.status else { return Vec::new() };
-    let had = before.former_tables.iter().chain(&before.captured_tables);
+    let had = before.former_tables.iter().chain(before.captured_tables.iter().flatten());
     let is_listed = |name: &String| resource.spec.tables.iter().any(|table| table.name == *name);
     let former: BTreeSet<&String> = had.filter(|name| !is_listed(name)).collect();
     former.into_iter().cloned().collect()

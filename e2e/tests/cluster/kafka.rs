@@ -50,7 +50,11 @@ async fn replicated_as(authentication: &'static str) {
         lab.until_caught_up(NAME).await;
         lab.apply(&document(&TABLES)).await.unwrap();
         let has_three = |resource: &CdcReplication| {
-            resource.status.as_ref().is_some_and(|status| status.captured_tables.len() == TABLES.len())
+            resource
+                .status
+                .as_ref()
+                .and_then(|status| status.captured_tables.as_ref())
+                .is_some_and(|tables| tables.len() == TABLES.len())
         };
         until(&lab.replications(), NAME, "the added table is copied", has_three).await.unwrap();
         lab.until_caught_up(NAME).await;

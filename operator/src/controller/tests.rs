@@ -175,8 +175,7 @@ fn kinds(writes: &[String]) -> Vec<&str> {
 #[tokio::test]
 async fn a_pass_applies_the_children_in_their_order_and_then_the_status() {
     let (context, asked) = context(&[], works);
-    let action = reconcile(changed(|resource| resource["spec"]["suspend"] = json!(true)), context).await.unwrap();
-    assert_eq!(action, Action::requeue(Duration::from_mins(10)));
+    reconcile(changed(|resource| resource["spec"]["suspend"] = json!(true)), context).await.unwrap();
     let writes = asked.writes();
     assert_eq!(
         kinds(&writes[..writes.len() - 1]),
@@ -281,6 +280,15 @@ async fn a_connector_that_was_stopped_stays_while_the_source_cannot_be_reached()
     assert_eq!(asked.condition("SourceReady")["reason"], "SourceUnreachable");
     let writes = asked.writes();
     assert!(!writes.iter().any(|write| write.contains("/kafkaconnectors/")), "{writes:?}");
+}
+
+#[tokio::test]
+async fn the_source_is_looked_at_while_the_resource_is_suspended() {
+    let (context, asked) = context(&[], works);
+    let action = reconcile(changed(|resource| resource["spec"]["suspend"] = json!(true)), context).await.unwrap();
+    assert_eq!(asked.condition("SourceReady")["reason"], "SourceUnreachable");
+    assert_eq!(asked.condition("Ready")["reason"], "Suspended");
+    assert_ne!(action, Action::requeue(Duration::from_mins(10)), "and soon again");
 }
 
 #[tokio::test]

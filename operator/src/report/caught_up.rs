@@ -60,9 +60,9 @@ pub fn caught_up(resource: &CdcReplication, connector: &Part, replicator: &Part,
 
 /// Added tables whose rows are not all in their topics.
 fn arriving(resource: &CdcReplication) -> Vec<String> {
-    let captured = resource.status.as_ref().map(|status| status.captured_tables.as_slice()).unwrap_or_default();
+    let captured = resource.status.as_ref().and_then(|status| status.captured_tables.as_ref());
     let names = resource.spec.tables.iter().map(|table| &table.name);
-    names.filter(|name| !captured.is_empty() && !captured.contains(name)).cloned().collect()
+    names.filter(|name| captured.is_some_and(|captured| !captured.contains(name))).cloned().collect()
 }
 
 fn good(tables: usize, longest: Duration) -> String {

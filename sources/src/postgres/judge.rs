@@ -65,7 +65,23 @@ fn existing_slot(slot: &Slot, name: &str, facts: &Facts, found: &mut Vec<Finding
     }
     if !slot.active {
         server::senders(facts, found);
+        found.extend(retained(slot.retained_bytes, name));
     }
+}
+
+/// The log that is kept for a slot that nobody reads, from a gibibyte on. In powers of two, so that it is not said anew each time.
+fn retained(bytes: Option<i64>, slot: &str) -> Option<Finding> {
+    let gibibytes = u64::try_from(bytes?).ok()? >> 30;
+    let power = 1_u64 << gibibytes.checked_ilog2()?;
+    Some(Finding::warning(
+        "SlotGrows",
+        format!(
+            "Nobody reads the replication slot {slot}, and the server keeps more than {power} GiB of its log for it; it will keep \
+             more until its disk is full"
+        ),
+        "Set spec.suspend to false, or see in ConnectorReady why the connector does not run. Or limit what is kept with \
+         max_slot_wal_keep_size: beyond that the slot is lost, and the tables have to be copied anew.",
+    ))
 }
 
 fn publishing(facts: &Facts, name: &str, found: &mut Vec<Finding>) {

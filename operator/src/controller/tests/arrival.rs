@@ -33,7 +33,7 @@ async fn while_an_added_table_is_copied_the_connector_asks_it_for_values_that_ch
 
 #[tokio::test]
 async fn no_table_is_asked_when_none_is_being_added() {
-    for captured in [json!([]), json!(["public.users", "public.orders"])] {
+    for captured in [json!(null), json!(["public.users", "public.orders"])] {
         let asked = pass(&captured).await;
         assert_eq!(config(&asked)[ARRIVING], Value::Null);
         let status = asked.bodies(&Method::PATCH, "/status").pop().unwrap();

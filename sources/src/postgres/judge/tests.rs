@@ -175,6 +175,21 @@ fn only_apicurios_converter_loses_nulls() {
 }
 
 #[test]
+fn the_log_that_is_kept_for_a_slot_without_a_reader_is_said_from_a_gibibyte_on() {
+    let keeps = |active: bool, retained_bytes: Option<i64>| {
+        let mut facts = facts();
+        facts.slot = Some(Slot { active, retained_bytes, ..slot() });
+        judge(&facts, &resource(&json!({"json": {}}))).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for quiet in [keeps(false, None), keeps(false, Some((1 << 30) - 1)), keeps(true, Some(1 << 40))] {
+        assert_eq!(quiet, Vec::<String>::new());
+    }
+    let said = keeps(false, Some(5 << 30));
+    assert!(said[0].contains("keeps more than 4 GiB of its log"), "{said:?}");
+    assert_eq!(said, keeps(false, Some(7 << 30)), "it is not said anew with each change of the database");
+}
+
+#[test]
 fn a_slot_that_falls_behind_is_a_warning_and_one_at_work_needs_no_sender() {
     let at_risk = |facts: &mut Facts| facts.slot = Some(Slot { wal_status: "unreserved".to_owned(), ..slot() });
     assert_eq!(found(at_risk), [(Severity::Warning, "SlotAtRisk")]);
