@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
+use serde_json::Value;
 use tributary_crds::{CdcReplication, DeletionPolicy, check::check, topic};
 
-use crate::build::connector::{cluster_config, include_list, reselecting};
+use crate::build::connector::{INCLUDE_LIST, cluster_config, include_list, reselecting};
 
 pub use connect::{ConnectImage, ConnectPlan, OwnConnect};
 pub use kafka::OwnKafka;
@@ -97,11 +98,15 @@ impl Plan {
         self
     }
 
-    /// The same plan before these added tables can come.
+    /// The same plan before these added tables can come. If there are no others, `connector`, the live `KafkaConnector`, keeps
+    /// those that it has: without a list it would take every table.
     #[must_use]
-    pub fn before_arrival(mut self, tables: &[String]) -> Self {
-        let others = self.resource.spec.tables.iter().filter(|table| !tables.contains(&table.name));
-        self.connector_config.insert("table.include.list".to_owned(), include_list(others));
+    pub fn before_arrival(mut self, tables: &[String], connector: &Value) -> Self {
+        let others = include_list(self.resource.spec.tables.iter().filter(|table| !tables.contains(&table.name)));
+        let list = if others.is_empty() { connector["spec"]["config"][INCLUDE_LIST].as_str() } else { Some(&*others) };
+        if let Some(list) = list {
+            self.connector_config.insert(INCLUDE_LIST.to_owned(), list.to_owned());
+        }
         self
     }
 

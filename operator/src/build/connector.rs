@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic};
 use tributary_sources::postgres;
 
-pub(crate) use names::{escaped, include_list};
+pub(crate) use names::{INCLUDE_LIST, escaped, include_list};
 pub(crate) use resource::{PROVIDER, cluster_config};
 pub(super) use resource::{placeholder, resource};
 pub(super) use signals::jaas;
@@ -132,7 +132,7 @@ fn source(resource: &CdcReplication, postgres: &Postgres, secrets: &ConnectorSec
         ("publish.via.partition.root", text("true")),
         // A publication of exactly our tables: needs no superuser, and other tables' changes are not even sent.
         ("publication.autocreate.mode", text("filtered")),
-        ("table.include.list", include_list(&resource.spec.tables)),
+        (INCLUDE_LIST, include_list(&resource.spec.tables)),
         ("topic.prefix", topic::prefix(resource)),
         ("heartbeat.interval.ms", HEARTBEAT.as_millis().to_string()),
         ("heartbeat.action.query", text(TICK)),

@@ -14,39 +14,29 @@ use crate::plan::Plan;
 use crate::report::Notice;
 use crate::signal::{Kafka, SnapshotResult, SnapshotWatch, execute_snapshot};
 
-/// Whether the connector has to stay as it is in this pass.
-pub(super) enum ConnectorHold {
-    /// It need not.
-    No,
-    /// It copies tables for the first time, and none of those that it is to have now is among them.
-    FirstCopy,
-    /// Kafka does not say how its first copy goes.
-    Unanswered(PassError),
-}
-
 impl Pass<'_> {
     /// The plan with what the connector may know of added tables.
     ///
     /// A connector that is changed in its initial snapshot takes another one, and only then tells the publication of the new
-    /// table: changes of it that come in between are nowhere. So it is not told of any; and if they are all that it is to have, it
-    /// stays as it is (a connector without a list takes every table). So it does when Kafka does not say how the snapshot goes.
+    /// table: changes of it that come in between are nowhere. So it is not told of any. When Kafka does not say how that goes, the error comes beside the plan: the connector has to stay as it is, and everything else is applied.
     pub(super) async fn with_arrivals(
         &self,
         memory: &mut Memory,
         plan: Plan,
         capture: &Capture,
         live: &[Live],
-    ) -> Result<(Plan, ConnectorHold), PassError> {
+    ) -> Result<(Plan, Option<PassError>), PassError> {
         if capture.arriving.is_empty() {
-            return Ok((plan, ConnectorHold::No));
+            return Ok((plan, None));
         }
-        let copies = live.iter().any(|live| live.kind.kind == "KafkaConnector") && !self.resource.spec.suspend;
-        let initial = if copies { self.initial_snapshot(memory, &plan).await } else { Ok(SnapshotResult::Unknown) };
-        Ok(match initial {
-            Ok(SnapshotResult::Running(_)) if capture.captured.is_empty() => (plan, ConnectorHold::FirstCopy),
-            Ok(SnapshotResult::Running(_)) => (plan.before_arrival(&capture.arriving), ConnectorHold::No),
-            Ok(_) => (plan.while_arriving(&capture.arriving), ConnectorHold::No),
-            Err(error @ PassError::Signal(_)) => (plan, ConnectorHold::Unanswered(error)),
+        let connector = live.iter().find(|live| live.kind.kind == "KafkaConnector");
+        let Some(connector) = connector.filter(|_| !self.resource.spec.suspend) else {
+            return Ok((plan.while_arriving(&capture.arriving), None));
+        };
+        Ok(match self.initial_snapshot(memory, &plan).await {
+            Ok(SnapshotResult::Running(_)) => (plan.before_arrival(&capture.arriving, &connector.object), None),
+            Ok(_) => (plan.while_arriving(&capture.arriving), None),
+            Err(error @ PassError::Signal(_)) => (plan, Some(error)),
             Err(error) => return Err(error),
         })
     }

@@ -7,7 +7,6 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use tributary_crds::CdcReplication;
 
-use super::arrival::ConnectorHold;
 use super::{Context, Memory, is_paused};
 use crate::apply::{Applied, Live, Target};
 use crate::build::{self, Children, Object};
@@ -73,14 +72,14 @@ impl Pass<'_> {
         let seen = self.live();
         let capture = capture(self.resource, self.captured(memory).as_deref(), &seen);
         let plan = self.plan(memory).await?;
-        let (plan, hold) = self.with_arrivals(memory, plan, &capture, &seen).await?;
+        let (plan, unanswered) = self.with_arrivals(memory, plan, &capture, &seen).await?;
         let pods = seen.iter().find(|live| live.kind.kind == "StatefulSet");
         let plan = plan.after_division(pods.map(|live| &live.object));
         let source = self.source(memory, false).await;
-        let (objects, held_back) = self.desired(&plan, &source, &hold, &seen);
+        let (objects, held_back) = self.desired(&plan, &source, unanswered.is_some(), &seen);
         let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.futile).await?;
         // Only now: what was applied may be what brings Kafka back.
-        if let ConnectorHold::Unanswered(error) = hold {
+        if let Some(error) = unanswered {
             return Err(error);
         }
         let arriving = !capture.arriving.is_empty();
@@ -112,12 +111,12 @@ impl Pass<'_> {
         memory.source.findings().map_or_else(unknown, judged)
     }
 
-    /// What is to be applied, of the kinds that are served, and what is held back: the connector, as long as it has to stay as it
-    /// is, and one that does not run yet and is to, until the source is ready.
-    fn desired(&self, plan: &Plan, source: &Part, hold: &ConnectorHold, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
+    /// What is to be applied, of the kinds that are served, and what is held back: the connector, as long as Kafka does not say
+    /// how its first copy goes, and one that does not run yet and is to, until the source is ready.
+    fn desired(&self, plan: &Plan, source: &Part, unanswered: bool, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
         let starts = |live: &&Live| live.kind.kind == "KafkaConnector" && live.object["spec"]["state"] != "stopped";
         let cannot_start = source.standing == Standing::Bad && !seen.iter().any(|live| starts(&live));
-        let holds_back = !matches!(hold, ConnectorHold::No) || (cannot_start && !plan.is_suspended());
+        let holds_back = unanswered || (cannot_start && !plan.is_suspended());
         let objects = build::children(plan).objects().into_iter();
         let served = objects.filter(|object| self.context.stores.serves(object.kind));
         served.partition(|object| !holds_back || object.kind.kind != "KafkaConnector")

@@ -253,7 +253,10 @@ fn the_connector_does_not_know_of_an_added_table_before_it_can_come() {
     let plan = || Plan::of(&resource, &defaults(), &secrets(&resource)).unwrap();
     let added = ["public.b".to_owned()];
     let list = |plan: &Plan| plan.connector_config["table.include.list"].clone();
-    assert_eq!(list(&plan().before_arrival(&added)), r"public\.a");
+    let connector = json!({"spec": {"config": {"table.include.list": r"public\.x"}}});
+    assert_eq!(list(&plan().before_arrival(&added, &connector)), r"public\.a");
+    let all = ["public.a".to_owned(), "public.b".to_owned()];
+    assert_eq!(list(&plan().before_arrival(&all, &connector)), r"public\.x", "all tables were replaced");
     let arriving = plan().while_arriving(&added);
     assert_eq!(list(&arriving), r"public\.a,public\.b");
     assert_eq!(arriving.connector_config["reselector.reselect.columns.include.list"], r"public\.b:.*");

@@ -2,6 +2,9 @@
 
 use tributary_crds::TableSpec;
 
+/// The setting with the tables: a connector without it takes every table.
+pub(crate) const INCLUDE_LIST: &str = "table.include.list";
+
 /// Debezium's list of regular expressions, matched against all of `schema.table`.
 pub(crate) fn include_list<'a>(tables: impl IntoIterator<Item = &'a TableSpec>) -> String {
     tables.into_iter().map(|table| escaped(&table.name)).collect::<Vec<_>>().join(",")
