@@ -61,6 +61,12 @@ fn source(resource: &CdcReplication, found: &mut Vec<Violation>) {
     names::length(&format!("{path}.database"), &postgres.database, 1..=63, found);
     names::port(&format!("{path}.port"), postgres.port, found);
     names::secret(&format!("{path}.credentials"), &postgres.credentials, found);
+    if let Some(slot) = &postgres.slot {
+        names::in_database(&format!("{path}.slot"), slot, "_", found);
+    }
+    if let Some(name) = &postgres.publication.name {
+        names::in_database(&format!("{path}.publication.name"), name, "_-", found);
+    }
 }
 
 /// Reports the fields of one object of which not exactly one is set.

@@ -37,10 +37,10 @@ pub use kafka::{
 };
 pub use maintenance::{Maintenance, Window};
 pub use quantity::{Quantity, QuantityError};
-pub use replicator::{Index, Replicator, Resources};
+pub use replicator::{CopySettings, Index, Replicator, Resources};
 pub use resource::{CdcReplication, CdcReplicationSpec, DeletionPolicy};
 pub use secret::{CaSecret, SecretRef};
-pub use source::{Postgres, Source, SslMode};
+pub use source::{Postgres, PublicationSettings, Source, SslMode};
 pub use status::{CdcReplicationStatus, TablePhase, TableStatus};
 pub use table::{Shape, TableSpec, Writes};
 pub use time_of_day::{TimeOfDay, TimeOfDayError};

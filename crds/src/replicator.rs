@@ -32,6 +32,9 @@ pub struct Replicator {
     #[serde(default = "memory")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('16Mi')) >= 0").message("the memory for buffered messages is at least 16Mi, such as 256Mi"))]
     pub memory: Quantity,
+    /// How the rows that a table already has are read from the database.
+    #[serde(default)]
+    pub copy: CopySettings,
     /// Port of `/metrics`, `/healthz`, `/readyz` and `/tables`.
     #[serde(default = "http_port")]
     #[schemars(range(min = 1, max = 65535))]
@@ -57,6 +60,7 @@ impl Default for Replicator {
             commit_interval: commit_interval(),
             commit_size: None,
             memory: memory(),
+            copy: CopySettings::default(),
             http_port: http_port(),
             image: None,
             resources: None,
@@ -79,6 +83,27 @@ fn memory() -> Quantity {
 
 const fn http_port() -> u16 {
     8080
+}
+
+/// The first copy of a table, which the replicator reads from the database itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopySettings {
+    /// Connections to the database that read the rows of first copies, for each pod. More copy faster, and load the database
+    /// more.
+    #[serde(default = "connections")]
+    #[schemars(range(min = 1, max = 16))]
+    pub connections: i32,
+}
+
+impl Default for CopySettings {
+    fn default() -> Self {
+        Self { connections: connections() }
+    }
+}
+
+const fn connections() -> i32 {
+    2
 }
 
 /// The key index's volume.

@@ -22,11 +22,6 @@ pub struct CdcReplicationStatus {
     /// How far the table that is furthest behind is behind its source, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
-    /// The tables that need no signal any more: those that the connector was created with and copies by itself, and each
-    /// that was added and whose rows are in its topic. Not there before the connector is; empty when all tables were replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-list-type" = "set"))]
-    pub captured_tables: Option<Vec<String>>,
     /// Tables that were taken out of the resource. Their topics are deleted with those of the others by
     /// `deletionPolicy: Delete`, and no other topics are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

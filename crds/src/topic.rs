@@ -30,14 +30,9 @@ pub fn heartbeat(resource: &CdcReplication) -> String {
     format!("__debezium-heartbeat.{}", prefix(resource))
 }
 
-/// Topic of the signals to the connector, which ask for snapshots of added tables.
-pub fn signal(resource: &CdcReplication) -> String {
-    format!("{}.signal", prefix(resource))
-}
-
-/// Topic in which the connector says how its snapshots go.
-pub fn notifications(resource: &CdcReplication) -> String {
-    format!("{}.notifications", prefix(resource))
+/// Topics that earlier versions made and nobody writes to any more: they are only removed with the others.
+pub fn obsolete(resource: &CdcReplication) -> [String; 2] {
+    ["signal", "notifications"].map(|what| format!("{}.{what}", prefix(resource)))
 }
 
 /// Topics in which the resource's own Kafka Connect keeps its state: configurations, offsets and statuses.
@@ -86,7 +81,7 @@ mod tests {
         assert_eq!(data(&resource, &TableSpec::new("public.users")), "sales.shop.public.users");
         assert_eq!(heartbeat(&resource), "__debezium-heartbeat.sales.shop");
         assert_eq!(group(&resource), "tributary.sales.shop");
-        assert_eq!(signal(&resource), "sales.shop.signal");
+        assert_eq!(obsolete(&resource), ["sales.shop.signal", "sales.shop.notifications"]);
         assert_eq!(connect(&resource)[0], "sales.shop.connect-configs");
     }
 

@@ -37,6 +37,9 @@ use crate::strimzi::{
 /// Who we are: field manager, `app.kubernetes.io/managed-by`, name of the Deployment.
 pub const MANAGER: &str = "tributary-operator";
 
+/// Where a replicator's `ConfigMap` has the resource.
+pub const DOCUMENT_POINTER: &str = "/data/replication.yaml";
+
 /// Annotation of pods that changes with the Secrets that they read.
 const SECRETS_VERSION: &str = "tributary.dev/secrets-version";
 

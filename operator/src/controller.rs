@@ -1,8 +1,6 @@
 //! The loop: one pass per resource, at most one at a time for each, with a limit of time around it.
 
-mod arrival;
 mod context;
-mod copying;
 mod pass;
 mod report;
 

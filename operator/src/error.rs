@@ -8,7 +8,6 @@ use crate::log::described;
 use crate::observe::SecretError;
 use crate::plan::Rejection;
 use crate::report::Part;
-use crate::signal::SignalError;
 
 /// Why a pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +24,6 @@ pub enum PassError {
     /// A child cannot be written or deleted.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    /// An added table cannot be asked for.
-    #[error("cannot ask the connector to copy added tables")]
-    Signal(#[source] SignalError),
     /// The finalizer cannot be set or removed.
     #[error("cannot change the resource's finalizers")]
     Finalizer(#[source] kube::Error),
@@ -83,7 +79,6 @@ impl PassError {
             | Self::Status(source) => of_api(source),
             Self::Secret(_) => remedy("SecretUnusable", "", Retry::seconds(5, 60)),
             Self::Apply(ApplyError::Foreign { .. }) => remedy("NameTaken", "", Retry::seconds(10, 300)),
-            Self::Signal(error) => remedy(error.reason(), error.advice(), Retry::seconds(5, 120)),
             Self::Timeout(_) => remedy(
                 "ReconcileTimeout",
                 "the API server or the source database is slow: it is tried again",

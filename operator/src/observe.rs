@@ -73,21 +73,11 @@ pub async fn credentials(client: &Client, namespace: &str, postgres: &Postgres) 
     Ok(Credentials { username: values.text("username")?, password: values.text("password")? })
 }
 
-/// Whose Secrets the connection's are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretsOf {
-    /// The user's: with the keys that the resource's documentation names.
-    User,
-    /// Strimzi's, of a cluster of the resource's own: they have other keys, and no user name.
-    Strimzi,
-}
-
-/// The options of a connection to Kafka, with the values of its Secrets.
+/// The options of a connection to a Kafka that is not ours, with the values of its Secrets.
 pub async fn kafka_options(
     client: &Client,
     namespace: &str,
     kafka: &ExternalKafka,
-    of: SecretsOf,
 ) -> Result<Vec<(String, String)>, SecretError> {
     // First which values, then the values: the options are made without waiting.
     let mut names = BTreeSet::new();
@@ -104,13 +94,7 @@ pub async fn kafka_options(
         secrets.insert(name, values);
     }
     librdkafka::options(kafka, |value| match secrets.get(value.secret) {
-        Some(values) => match (of, value.key) {
-            (SecretsOf::Strimzi, "tls.crt") => values.text("user.crt"),
-            (SecretsOf::Strimzi, "tls.key") => values.text("user.key"),
-            // It is named after the user.
-            (SecretsOf::Strimzi, "username") => Ok(value.secret.to_owned()),
-            (_, key) => values.text(key),
-        },
+        Some(values) => values.text(value.key),
         None => Err(SecretError::Missing { name: value.secret.to_owned(), namespace: namespace.to_owned() }),
     })
 }

@@ -18,14 +18,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
-use serde_json::Value;
 use tributary_crds::{CdcReplication, DeletionPolicy, check::check, topic};
 
-use crate::build::connector::{INCLUDE_LIST, cluster_config, include_list, reselecting};
+use crate::build::connector::cluster_config;
 
 pub use connect::{ConnectImage, ConnectPlan, OwnConnect};
 pub use kafka::OwnKafka;
-pub(crate) use kafka::{authority_name as kafka_authority, user_name as kafka_user};
+pub(crate) use kafka::user_name as kafka_user;
 pub use rejection::Rejection;
 pub(crate) use replicator::memory_resources;
 pub use replicator::{MountedSecret, ReplicatorPlan};
@@ -88,26 +87,6 @@ impl Plan {
             resource: resolved,
             kafka,
         })
-    }
-
-    /// The same plan while these added tables are being copied.
-    #[must_use]
-    pub fn while_arriving(mut self, tables: &[String]) -> Self {
-        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
-        self.connector_config.extend(reselecting(&tables));
-        self
-    }
-
-    /// The same plan before these added tables can come. If there are no others, `connector`, the live `KafkaConnector`, keeps
-    /// those that it has: without a list it would take every table.
-    #[must_use]
-    pub fn before_arrival(mut self, tables: &[String], connector: &Value) -> Self {
-        let others = include_list(self.resource.spec.tables.iter().filter(|table| !tables.contains(&table.name)));
-        let list = if others.is_empty() { connector["spec"]["config"][INCLUDE_LIST].as_str() } else { Some(&*others) };
-        if let Some(list) = list {
-            self.connector_config.insert(INCLUDE_LIST.to_owned(), list.to_owned());
-        }
-        self
     }
 
     /// Nothing is read and nothing is written for now.

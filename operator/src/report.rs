@@ -80,11 +80,12 @@ fn stopped(resource: &CdcReplication) -> Option<Part> {
     (!stopped.is_empty()).then(|| Part::bad("TableStopped", message()))
 }
 
-/// The status that follows, without the tables: those belong to the replicator.
+/// The status that follows, without the tables: those belong to the replicator. `earlier` are names of tables that the resource
+/// had before.
 pub fn status(
     resource: &CdcReplication,
     said: &Said,
-    captured: Option<&[String]>,
+    earlier: &BTreeSet<String>,
     now: Timestamp,
 ) -> CdcReplicationStatus {
     let generation = resource.metadata.generation;
@@ -96,16 +97,17 @@ pub fn status(
         conditions: said.conditions(generation, now),
         tables_ready: Some(format!("{streaming}/{}", resource.spec.tables.len())),
         lag_seconds: of_spec().filter_map(|table| table.lag_seconds).max(),
-        captured_tables: captured.map(<[String]>::to_vec),
-        former_tables: former_tables(resource),
+        former_tables: former_tables(resource, earlier),
         tables: Vec::new(),
     }
 }
 
 /// The tables that the resource had at some time and has no more.
-fn former_tables(resource: &CdcReplication) -> Vec<String> {
-    let Some(before) = &resource.status else { return Vec::new() };
-    let had = before.former_tables.iter().chain(before.captured_tables.iter().flatten());
+fn former_tables(resource: &CdcReplication, earlier: &BTreeSet<String>) -> Vec<String> {
+    let before = resource.status.iter();
+    let had =
+        before.flat_map(|status| status.former_tables.iter().chain(status.tables.iter().map(|table| &table.name)));
+    let had = had.chain(earlier);
     let is_listed = |name: &String| resource.spec.tables.iter().any(|table| table.name == *name);
     let former: BTreeSet<&String> = had.filter(|name| !is_listed(name)).collect();
     former.into_iter().cloned().collect()

@@ -1,6 +1,9 @@
 //! What becomes of a table after an error: the one place that decides, for the pipeline, the metrics and the status.
 
+use tributary_sources::postgres::SourceError;
+
 use crate::consume::ConsumeError;
+use crate::copy::CopyError;
 use crate::decode::{DecodeError, DecodeErrorKind, RegistryError};
 use crate::pipeline::PipelineError;
 use crate::table::{ErrorKind, TableError};
@@ -24,6 +27,8 @@ impl Policy {
             PipelineError::Decode(error) => Self::of_message(error),
             PipelineError::Registry(error) => Self::of_registry(error),
             PipelineError::Table(error) => Self::of_table(error),
+            PipelineError::Copy(error) => Self::of_copy(error),
+            PipelineError::CopyAnew(_) => Self::TryAgain,
             PipelineError::Internal(_) => Self::Stop,
         }
     }
@@ -71,6 +76,15 @@ impl Policy {
             | RegistryError::Unauthorized { .. }
             | RegistryError::Status { .. }
             | RegistryError::NotARegistry { .. } => Self::TryAgain,
+        }
+    }
+
+    fn of_copy(error: &CopyError) -> Self {
+        match error {
+            CopyError::Source(SourceError::Value { .. }) | CopyError::Record(_) => Self::Stop,
+            CopyError::Source(_) | CopyError::NoTable { .. } => Self::TryAgain,
+            // Somebody changes the table at the source, and need not tell us.
+            CopyError::Refused { .. } | CopyError::UnreadableColumns { .. } => Self::TryLater,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tributary_crds::{CdcReplication, TableSpec};
@@ -160,7 +161,9 @@ fn supervise(
     }
     // What the registry's client refuses would stop every table.
     decoder(&settings.format)?;
-    let shared = Shared { source, settings: Arc::new(settings), consumer: consumer.clone(), heartbeats };
+    let connections = settings.source.as_ref().map_or(1, |source| source.connections);
+    let connections = Arc::new(Semaphore::new(connections));
+    let shared = Shared { source, settings: Arc::new(settings), consumer: consumer.clone(), heartbeats, connections };
     for table in &shared.settings.tables {
         let report = board.table(&table.name, table.url.as_str());
         supervisor.add(&table.name, report.clone(), shared.clone().start(table.name.clone(), report));

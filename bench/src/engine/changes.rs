@@ -69,6 +69,7 @@ impl Changes {
             op,
             position: Some(Position { commit_lsn: offset as u64, lsn: offset as u64 + 1 }),
             source_ts_ms: offset,
+            transaction: None,
             moves_key: false,
             moved_key: false,
             message_ts_ms: Some(offset),

@@ -45,6 +45,16 @@ pub(super) fn length(path: &str, value: &str, allowed: RangeInclusive<usize>, fo
     }
 }
 
+/// A name that the database takes without quotes: small letters, digits and `others`.
+pub(super) fn in_database(path: &str, name: &str, others: &str, found: &mut Vec<Violation>) {
+    length(path, name, 1..=63, found);
+    if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c)) {
+        let allowed = others.chars().map(|c| format!("'{c}'")).collect::<Vec<_>>().join(", ");
+        let fix = format!("use lower-case letters, digits and {allowed}");
+        found.push(Violation::new(path, format!("\"{name}\" is not a name that the database takes as it is"), fix));
+    }
+}
+
 pub(super) fn range(path: &str, value: i64, allowed: RangeInclusive<i64>, found: &mut Vec<Violation>) {
     if !allowed.contains(&value) {
         let (from, to) = allowed.into_inner();

@@ -36,7 +36,10 @@ fn with(pointer: &str, value: &Value) -> Value {
 #[test]
 fn the_smallest_document_gets_the_documented_defaults() {
     let spec = parse(&smallest().to_string()).unwrap().spec;
-    assert_eq!(spec.source.postgres.unwrap().port, 5432);
+    let postgres = spec.source.postgres.unwrap();
+    assert_eq!((postgres.port, postgres.slot), (5432, None));
+    assert_eq!((postgres.publication.name, postgres.publication.managed), (None, true));
+    assert_eq!(spec.replicator.copy.connections, 2);
     assert_eq!(spec.tables[0].shapes, [Shape::Mirror]);
     assert_eq!(spec.tables[1].target(), "public/orders");
     assert!(spec.format.json.is_some() && spec.format.avro.is_none());
@@ -226,6 +229,21 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
         ),
         ("/spec/destination/s3", json!({"endpoint": "m:9000"}), "spec.destination.s3.endpoint", "host:port", Cel),
         ("/spec/replicator", json!({"replicas": 0}), "spec.replicator.replicas", "1 to 64", Schema),
+        (
+            "/spec/replicator",
+            json!({"copy": {"connections": 17}}),
+            "spec.replicator.copy.connections",
+            "1 to 16",
+            Schema,
+        ),
+        ("/spec/source/postgres/slot", json!("Shop"), "spec.source.postgres.slot", "lower-case", Cel),
+        (
+            "/spec/source/postgres/publication",
+            json!({"name": "a,b"}),
+            "spec.source.postgres.publication.name",
+            "lower-case",
+            Cel,
+        ),
         ("/spec/replicator", json!({"commitInterval": "0s"}), "spec.replicator.commitInterval", "100ms and 1h", Cel),
         ("/spec/replicator", json!({"commitInterval": "2h"}), "spec.replicator.commitInterval", "100ms and 1h", Cel),
         ("/spec/replicator", json!({"memory": "1Mi"}), "spec.replicator.memory", "at least 16Mi", Cel),
@@ -277,6 +295,14 @@ fn a_change_that_cannot_work_is_refused_with_field_and_fix() {
     let avro = json!({"avro": {"registryUrl": "http://r/apis/ccompat/v7"}});
     for (pointer, old, new, words) in [
         ("/spec/source/postgres/database", json!("shop"), json!("shop2"), "source.postgres.database cannot be changed"),
+        ("/spec/source/postgres/slot", json!("a"), json!("b"), "source.postgres.slot cannot be changed"),
+        ("/spec/source/postgres/slot", Value::Null, json!("b"), "source.postgres.slot cannot be changed"),
+        (
+            "/spec/source/postgres/publication",
+            json!({"name": "a"}),
+            Value::Null,
+            "source.postgres.publication.name cannot be changed",
+        ),
         ("/spec/destination/uri", json!("s3://lake/shop"), json!("s3://lake/b"), "destination.uri cannot be changed"),
         ("/spec/format", json!({"json": {}}), avro, "format.json and format.avro cannot be exchanged"),
         ("/spec/kafka", strimzi("10Gi"), json!({"external": {"bootstrapServers": "k:1"}}), "cannot be exchanged"),
@@ -301,6 +327,7 @@ fn a_change_that_can_work_is_accepted() {
     let (users, orders) = (json!({"name": "public.users"}), json!({"name": "public.orders"}));
     for (pointer, old, new) in [
         ("/spec/source/postgres/host", json!("db"), json!("db2")),
+        ("/spec/source/postgres/publication", json!({"name": "a"}), json!({"name": "a", "managed": false})),
         ("/spec/kafka", strimzi("10Gi", "None"), strimzi("20Gi", "Tls")),
         ("/spec/kafka/external/bootstrapServers", json!("a:1"), json!("a:1,b:1")),
         // This evaluation pairs the tables by their place, the API server pairs them by name: the cluster's tests show

@@ -20,7 +20,7 @@ const RATE: u32 = 200;
 /// The same changes in every demo.
 const SEED: u64 = 1;
 
-/// Watches until all rows of the snapshot, which the connector began at `start`, are in Delta.
+/// Watches until all rows that were there at `start`, when the replicator was started, are in Delta.
 pub(super) async fn snapshot(watch: &mut Watch<'_>, start: Instant, screen: &mut Screen) -> anyhow::Result<()> {
     let mut stall = Stall::new();
     let mut ticks = interval(Duration::from_millis(500));
@@ -43,7 +43,7 @@ pub(super) async fn snapshot(watch: &mut Watch<'_>, start: Instant, screen: &mut
     let rows: u64 = last.tables.iter().filter_map(|table| table.rows).sum();
     let rate = rows as f64 / start.elapsed().as_secs_f64();
     screen.done(&format!(
-        "{} rows copied, {} rows/s from the connector's start on",
+        "{} rows copied, {} rows/s from the replicator's start on",
         grouped(rows),
         grouped(rate as u64)
     ));

@@ -132,15 +132,16 @@ impl Demo {
 
     /// Bucket, connector and replicator, all by the one resource.
     async fn start_replication(&mut self, options: &DemoOptions, screen: &mut Screen) -> anyhow::Result<()> {
-        screen.step("Register the Debezium connector that follows from the resource, examples/shop.yaml");
+        screen.step("Publish the tables and register the Debezium connector, as the resource examples/shop.yaml says");
         self.stack.create_bucket(self.shop.bucket()).await?;
-        self.replication_started = Instant::now();
+        self.shop.publish().await?;
         let config = connector_config(self.shop.resource(), &ShopResource::connector_secrets(), None)?;
         self.connectors.register(self.shop.name(), &config).await?;
         screen.done("it runs");
 
         screen.step("Start the replicator: replicator run -f shop.yaml --secrets secrets");
         let directory = self.stack.directory();
+        self.replication_started = Instant::now();
         self.replicator = Some(Replicator::start(directory, self.http_port, place::lifetime(options)).await?);
         screen.done("it answers");
         Ok(())

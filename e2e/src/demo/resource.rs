@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tributary_crds::{CdcReplication, document};
-use tributary_operator::build::connector::{ConnectorSecrets, KafkaSecrets};
+use tributary_operator::build::connector::ConnectorSecrets;
+use tributary_sources::postgres::{Credentials, connect, publish};
 
 use super::EventFormat;
 use crate::compare::TablePair;
@@ -88,12 +89,15 @@ impl ShopResource {
 
     /// What the connector needs of the Secrets.
     pub(super) fn connector_secrets() -> ConnectorSecrets {
-        ConnectorSecrets {
-            username: POSTGRES_USER.into(),
-            password: POSTGRES_PASSWORD.into(),
-            registry: None,
-            kafka: KafkaSecrets::default(),
-        }
+        ConnectorSecrets { username: POSTGRES_USER.into(), password: POSTGRES_PASSWORD.into(), registry: None }
+    }
+
+    /// Publishes the tables, as the operator does.
+    pub(super) async fn publish(&self) -> anyhow::Result<()> {
+        let postgres = self.resource.spec.source.postgres.as_ref().context("the resource names no database")?;
+        let credentials = Credentials { username: POSTGRES_USER.into(), password: POSTGRES_PASSWORD.into() };
+        publish(&connect(postgres, &credentials).await?, &self.resource).await?;
+        Ok(())
     }
 
     /// Writes `shop.yaml`, and beside it the Secrets that it names, one file per key. Returns the Secrets' folder.

@@ -53,21 +53,30 @@ impl DeltaLog {
         self.commits.last().map(|commit| commit.version)
     }
 
+    /// Rows that were copied from the source: those of its chunks.
+    pub fn copied_rows(&self) -> u64 {
+        self.commits.iter().filter(|commit| commit.is_copied()).map(Commit::added_rows).sum()
+    }
+
     /// The offset ranges of all commits that have one, oldest first.
     pub fn offset_ranges(&self) -> Vec<OffsetRange> {
         self.commits.iter().filter_map(Commit::offset_range).collect()
     }
 
-    /// Checks that every offset was applied exactly once: the ranges start at 0, each begins where the one before ended,
+    /// Checks that every offset was applied exactly once: the ranges start where the copy began, each begins where the one before ended,
     /// and the `txn` action of each commit says the same. Returns the end of the last range.
     pub fn check_offsets(&self, topic: &str) -> anyhow::Result<i64> {
         let mut next = 0;
         for commit in &self.commits {
-            let Some(OffsetRange { from, to }) = commit.offset_range() else { continue };
             let version = commit.version;
+            let recorded = commit.transaction(&format!("tributary/{topic}/0/next-offset"));
+            let Some(OffsetRange { from, to }) = commit.offset_range() else {
+                // A part of a copy applies none, and says where the topic is followed from.
+                next = recorded.unwrap_or(next);
+                continue;
+            };
             anyhow::ensure!(from == next, "version {version} starts at offset {from}, the one before ended at {next}");
             anyhow::ensure!(to > from, "version {version} applies offsets {from} to {to}, which are none");
-            let recorded = commit.transaction(&format!("tributary/{topic}/0/next-offset"));
             anyhow::ensure!(recorded == Some(to), "version {version} ends at offset {to}, its txn says {recorded:?}");
             next = to;
         }
@@ -79,6 +88,17 @@ impl Commit {
     /// The actions of one kind: `add`, `remove`, `txn`, `metaData`, …
     pub fn all<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.actions.iter().filter_map(move |action| action.get(kind))
+    }
+
+    /// A part of a copy.
+    fn is_copied(&self) -> bool {
+        self.all("commitInfo").any(|info| info["operation"] == "WRITE")
+    }
+
+    /// Rows of the files that it adds.
+    fn added_rows(&self) -> u64 {
+        let stats = self.all("add").filter_map(|add| serde_json::from_str::<Value>(add["stats"].as_str()?).ok());
+        stats.filter_map(|stats| stats["numRecords"].as_u64()).sum()
     }
 
     /// What the commit says of partition 0.

@@ -17,7 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 use tributary_crds::{CdcReplication, topic};
-use tributary_operator::build::connector::{ConnectorSecrets, KafkaSecrets, connector_config, reselecting};
+use tributary_operator::build::connector::{ConnectorSecrets, connector_config};
+use tributary_sources::postgres::{Credentials, connect as connect_source, publish};
 
 use crate::compare::{TablePair, Verdict, wait_until_equal};
 use crate::oracle::{Oracle, TableLocation};
@@ -74,22 +75,25 @@ impl Pipeline {
         self.replicate()
     }
 
-    /// Registers the connector, with the configuration that follows from the resource.
+    /// Publishes the tables and registers the connector, with the configuration that follows from the resource.
     pub async fn connect(&self) -> anyhow::Result<()> {
-        self.connect_while_arriving(&[]).await
-    }
-
-    /// The same, with what is needed while these added tables are copied.
-    pub async fn connect_while_arriving(&self, tables: &[&str]) -> anyhow::Result<()> {
+        self.publish().await?;
         let secrets = ConnectorSecrets {
             username: POSTGRES_USER.to_owned(),
             password: POSTGRES_PASSWORD.to_owned(),
             registry: None,
-            kafka: KafkaSecrets::default(),
         };
-        let mut config = connector_config(&self.resource()?, &secrets, Some(1))?;
-        config.extend(reselecting(tables));
+        let config = connector_config(&self.resource()?, &secrets, Some(1))?;
         self.stack.register_connector(&self.name, &config).await
+    }
+
+    /// Publishes the tables of the resource that there are, and no others, as the operator does.
+    pub async fn publish(&self) -> anyhow::Result<()> {
+        let resource = self.resource()?;
+        let postgres = resource.spec.source.postgres.as_ref().context("the resource has no database")?;
+        let credentials = Credentials { username: POSTGRES_USER.to_owned(), password: POSTGRES_PASSWORD.to_owned() };
+        publish(&connect_source(postgres, &credentials).await?, &resource).await?;
+        Ok(())
     }
 
     /// Writes the resource to its file and starts the replicator with it.

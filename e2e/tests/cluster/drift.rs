@@ -30,7 +30,7 @@ async fn children_that_are_edited_or_deleted_by_hand_come_back_and_fields_of_oth
             .await
             .unwrap();
         let is_right =
-            |data: &Value| data["spec"]["config"]["snapshot.mode"] == "initial" && data["spec"]["state"] == "running";
+            |data: &Value| data["spec"]["config"]["snapshot.mode"] == "no_data" && data["spec"]["state"] == "running";
         until(connectors.api(), NAME, "its configuration is ours again", |it| is_right(&it.data)).await.unwrap();
 
         for (version, kind) in [

@@ -16,12 +16,14 @@ async fn a_backlog_of_wide_events_does_not_make_memory_grow() {
     bench.pipeline.edit(|document| document["spec"]["replicator"]["memory"] = "32Mi".into());
     let names: Vec<String> = (1..=20).map(|number| format!("column_{number}")).collect();
     bench.sql(&format!("CREATE TABLE wide (id bigint PRIMARY KEY, {} text)", names.join(" text, "))).await;
+    bench.pipeline.start().await.unwrap();
+    bench.pipeline.wait_until("the empty table is copied", |tables| tables[0].rows == Some(0)).await.unwrap();
+    bench.pipeline.kill_9();
     let values: Vec<String> = (1..=20).map(|number| format!("repeat(md5((n * {number})::text), 3)")).collect();
     bench.sql(&format!("INSERT INTO wide SELECT n, {} FROM generate_series(1, {ROWS}) AS n", values.join(", "))).await;
-    bench.pipeline.connect().await.unwrap();
     let topic = bench.pipeline.topic(WIDE).unwrap();
     let full = async || bench.pipeline.stack().end_offset(&topic).await.is_ok_and(|end| end == ROWS);
-    bench.pipeline.wait("the snapshot is in Kafka", full).await.unwrap();
+    bench.pipeline.wait("the rows are in Kafka", full).await.unwrap();
 
     let start = Instant::now();
     bench.pipeline.replicate().unwrap();

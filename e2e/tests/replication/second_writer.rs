@@ -11,6 +11,8 @@ async fn a_second_writer_is_refused_and_says_so_while_the_first_goes_on() {
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&shop::TABLES).await;
     let workload = bench.workload(5, 100).await;
+    let follows = |tables: &[TableView]| tables.iter().all(|table| table.position.is_some());
+    bench.pipeline.wait_until("the first one follows all tables", follows).await.unwrap();
 
     // The slower of the two always comes too late.
     let second = bench.pipeline.second_replicator("3s").unwrap();

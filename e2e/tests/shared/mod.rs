@@ -5,12 +5,11 @@ pub(crate) mod locked_registry;
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tributary_e2e::oracle::Oracle;
 use tributary_e2e::pipeline::{Pipeline, PipelineOptions};
-use tributary_e2e::stack::{ConnectorStatus, Stack, StackOptions};
+use tributary_e2e::stack::{Stack, StackOptions};
 
 static STACK: OnceCell<Arc<Stack>> = OnceCell::const_new();
 
@@ -63,27 +62,6 @@ impl Bench {
     /// Runs SQL in the source database.
     pub(crate) async fn sql(&self, sql: &str) {
         self.pipeline.source().batch_execute(sql).await.unwrap();
-    }
-
-    /// Whether the connector's task runs. One that lost a race of Debezium 3.7 is started again, as `autoRestart` of Strimzi does
-    /// it, and this is false once: the thread that takes a signal fills a window that the stream sends at the same time, and
-    /// either finds it changed under its hands or already closed.
-    pub(crate) async fn connector_runs(&self) -> bool {
-        let (connectors, name) = (self.pipeline.stack().connectors(), self.pipeline.name());
-        let status = connectors.status(name).await.unwrap();
-        let Some(trace) = status.as_ref().and_then(ConnectorStatus::failure) else { return true };
-        let lost_the_race = trace.contains("ConcurrentModificationException")
-            || trace.contains("NullPointerException") && trace.contains("sendWindowEvents");
-        assert!(lost_the_race, "{trace}");
-        connectors.request_restart(name).await.unwrap();
-        // It may lose the race again before it is seen to run.
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline
-            && !connectors.status(name).await.unwrap().is_some_and(|status| status.is_running())
-        {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        false
     }
 
     /// Waits until these tables equal their sources.

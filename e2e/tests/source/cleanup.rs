@@ -32,7 +32,7 @@ async fn a_slot_that_is_being_read_and_the_publication_are_dropped_and_nothing_e
 }
 
 /// PostgreSQL's own reader, started by the server, which knows where it is.
-async fn read(source: &Source, slot: &str) {
+pub(super) async fn read(source: &Source, slot: &str) {
     let row = source.admin.query_one("SELECT setting FROM pg_config WHERE name = 'BINDIR'", &[]).await.unwrap();
     let url = source.stack.addresses().postgres_url("shop");
     let reader = format!(

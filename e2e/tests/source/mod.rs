@@ -4,6 +4,7 @@ mod catalogue;
 mod cleanup;
 mod connection;
 mod preflight;
+mod publication;
 mod rows;
 mod server;
 mod snapshot;

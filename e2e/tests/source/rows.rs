@@ -93,15 +93,15 @@ async fn every_value_of_every_type_is_read_as_it_is() {
     types_table::seed(&source.admin).await.unwrap();
     let session = connect(&source.postgres(), &superuser()).await.unwrap();
     let oracle = Oracle::start().await.unwrap();
-    let reading = Reading::begin(&session).await.unwrap();
     for table in types_table::TABLES {
+        let reading = Reading::begin(&session, table).await.unwrap();
         let reader = reader(&source, &session, table).await;
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &read(&reading, &reader, None).await.unwrap());
         let pair = [TablePair::new(table, TableLocation::local(folder.path()))];
         equal(&source.admin, &oracle, &pair).await.unwrap();
+        reading.end().await.unwrap();
     }
-    reading.end().await.unwrap();
 }
 
 #[tokio::test]
@@ -110,14 +110,14 @@ async fn a_reading_sees_one_moment_in_all_its_parts_and_leaves_the_session_usabl
     source.sql("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 20000) n").await;
     let session = connect(&source.postgres(), &superuser()).await.unwrap();
     let reader = reader(&source, &session, "public.t").await;
-    let reading = Reading::begin(&session).await.unwrap();
+    let reading = Reading::begin(&session, "public.t").await.unwrap();
     let first = read(&reading, &reader, Some("id <= 10000")).await.unwrap();
     assert!(first.len() > 2, "rows come in batches");
     source.sql("DELETE FROM t; INSERT INTO t VALUES (1, 'new')").await;
     let second = read(&reading, &reader, Some("id > 10000")).await.unwrap();
     assert_eq!((count(&first), count(&second)), (10_000, 10_000));
     reading.end().await.unwrap();
-    let reading = Reading::begin(&session).await.unwrap();
+    let reading = Reading::begin(&session, "public.t").await.unwrap();
     assert_eq!(count(&read(&reading, &reader, None).await.unwrap()), 1);
 }
 
@@ -129,7 +129,7 @@ async fn a_value_that_delta_cannot_hold_is_refused_by_its_column_and_not_repeate
     let reader = reader(&source, &session, "public.t").await;
     for (column, value) in [("n", "'NaN'"), ("at", "'294276-01-01'"), ("a", "'{{1,2},{3,4}}'")] {
         source.sql(&format!("TRUNCATE t; INSERT INTO t (id, {column}) VALUES (1, {value})")).await;
-        let reading = Reading::begin(&session).await.unwrap();
+        let reading = Reading::begin(&session, "public.t").await.unwrap();
         let error = read(&reading, &reader, None).await.unwrap_err();
         let expected = format!("a value of the column {column} of public.t is out of the range of its type in Delta");
         assert_eq!(error.to_string(), expected);

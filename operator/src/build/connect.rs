@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tributary_crds::{AvroConverter, ExternalKafka, Format, KafkaTls, Sasl, topic};
+use tributary_crds::{AvroConverter, ExternalKafka, Format, KafkaTls, Sasl, SaslMechanism, topic};
 
 use super::{
     Component,
-    connector::{PROVIDER, jaas, placeholder},
+    connector::{PROVIDER, placeholder},
 };
 use crate::plan::{ConnectImage, OwnConnect, Plan, kafka_user};
 use crate::strimzi::{
@@ -159,4 +159,13 @@ fn template(own: &OwnConnect, login: Option<&Login>) -> Option<Template> {
     let version = own.secrets_version.clone().filter(|_| matches!(login, Some(Login::Custom { .. })))?;
     let annotations = BTreeMap::from([(super::SECRETS_VERSION, version)]);
     Some(Template { pod: PodTemplate { metadata: PodMetadata { annotations } } })
+}
+
+/// Kafka's login configuration. The values are quoted in it, so they hold neither `"` nor `\`.
+fn jaas(sasl: &Sasl, username: &str, password: &str) -> String {
+    let module = match sasl.mechanism {
+        SaslMechanism::ScramSha256 | SaslMechanism::ScramSha512 => "scram.ScramLoginModule",
+        SaslMechanism::Plain => "plain.PlainLoginModule",
+    };
+    format!("org.apache.kafka.common.security.{module} required username=\"{username}\" password=\"{password}\";")
 }

@@ -3,9 +3,7 @@
 //! Names and meanings are those of Debezium 3.7.0.Final.
 
 mod converters;
-mod names;
 mod resource;
-mod signals;
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +13,8 @@ use std::collections::BTreeMap;
 use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic};
 use tributary_sources::postgres;
 
-pub(crate) use names::{INCLUDE_LIST, escaped, include_list};
 pub(crate) use resource::{PROVIDER, cluster_config};
 pub(super) use resource::{placeholder, resource};
-pub(super) use signals::jaas;
-pub use signals::reselecting;
 
 /// What the connector is told to use in place of the resource's Secrets: literal values on one machine, and
 /// `${secrets:…}` placeholders, which Kafka Connect resolves, in a cluster.
@@ -31,20 +26,6 @@ pub struct ConnectorSecrets {
     pub password: String,
     /// User and password of the registry, if it asks for them.
     pub registry: Option<RegistryLogin>,
-    /// What the connector's own reader of signals needs to get into Kafka.
-    pub kafka: KafkaSecrets,
-}
-
-/// The values of the Secrets that `kafka.external` (given, or resolved from `kafka.strimzi`) refers to: each is there when
-/// the reference is. They become parts of quoted text, so a password must not hold `"` or `\`.
-#[derive(Clone, Default)]
-pub struct KafkaSecrets {
-    /// The authority's certificates in PEM form.
-    pub ca: Option<String>,
-    /// Client certificate and key in PEM form.
-    pub certificate: Option<(String, String)>,
-    /// User and password.
-    pub login: Option<(String, String)>,
 }
 
 /// User and password of an Avro registry (HTTP basic authentication).
@@ -62,9 +43,6 @@ pub enum ConnectorError {
     /// No database.
     #[error("spec.source names no database: set spec.source.postgres")]
     NoSource,
-    /// The brokers of `kafka.strimzi` were not resolved.
-    #[error("spec.kafka names no brokers: resolve kafka.strimzi to kafka.external first")]
-    NoBrokers,
     /// An address from which Apicurio's own cannot be derived.
     #[error(
         "spec.format.avro.registryUrl does not end in /apis/ccompat/v7, and spec.format.avro.converter is Apicurio"
@@ -76,8 +54,7 @@ pub enum ConnectorError {
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A transaction of our own with each heartbeat. Without one, the slot of a quiet database stays where it is, and the server
-/// keeps the log of all its other databases for it; and an incremental snapshot stops between two chunks until somebody
-/// writes to a published table. It changes no table, and everybody may do it.
+/// keeps the log of all its other databases for it. It changes no table, and everybody may do it.
 const TICK: &str = "SELECT pg_logical_emit_message(true, 'tributary', '')";
 /// The transaction is for the connector alone: nothing of it goes to Kafka.
 const TICK_PREFIX: &str = "tributary";
@@ -91,7 +68,6 @@ pub fn connector_config(
     replication_factor: Option<u16>,
 ) -> Result<BTreeMap<String, String>, ConnectorError> {
     let postgres = resource.spec.source.postgres.as_ref().ok_or(ConnectorError::NoSource)?;
-    let kafka = resource.spec.kafka.external.as_ref().ok_or(ConnectorError::NoBrokers)?;
     let mut config = BTreeMap::new();
     let mut set = |pairs: &[(&str, &str)]| {
         config.extend(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -103,7 +79,6 @@ pub fn connector_config(
     // The brokers' own default is -1.
     let replication_factor = replication_factor.map_or_else(|| "-1".to_owned(), |factor| factor.to_string());
     set(&[("topic.creation.default.replication.factor", &replication_factor)]);
-    config.extend(signals::signals(resource, kafka, &secrets.kafka));
     match &resource.spec.format {
         Format { avro: Some(avro), .. } => config.extend(converters::avro(avro, secrets.registry.as_ref())?),
         _ => config.extend(converters::json()),
@@ -111,7 +86,8 @@ pub fn connector_config(
     Ok(config)
 }
 
-/// Which database, which tables, and under which names.
+/// Which database, through which publication, and under which names. Which tables is the publication's to say: one more is
+/// one that it sends more of, and nothing starts again.
 fn source(resource: &CdcReplication, postgres: &Postgres, secrets: &ConnectorSecrets) -> [(&'static str, String); 19] {
     let text = str::to_owned;
     [
@@ -130,14 +106,16 @@ fn source(resource: &CdcReplication, postgres: &Postgres, secrets: &ConnectorSec
         ("publication.name", postgres::publication(resource)),
         // Partitions change under the name of their table, which is the one that is listed.
         ("publish.via.partition.root", text("true")),
-        // A publication of exactly our tables: needs no superuser, and other tables' changes are not even sent.
-        ("publication.autocreate.mode", text("filtered")),
-        (INCLUDE_LIST, include_list(&resource.spec.tables)),
+        // The operator keeps it, or whoever keeps the database.
+        ("publication.autocreate.mode", text("disabled")),
+        // On standbys too, so that the slot outlives a failover. Servers before 17 cannot, and the connector does not ask them to.
+        ("slot.failover", text("true")),
         ("topic.prefix", topic::prefix(resource)),
         ("heartbeat.interval.ms", HEARTBEAT.as_millis().to_string()),
         ("heartbeat.action.query", text(TICK)),
         ("message.prefix.exclude.list", text(TICK_PREFIX)),
-        ("snapshot.mode", text("initial")),
+        // The replicator reads the rows that a table already has.
+        ("snapshot.mode", text("no_data")),
     ]
 }
 
@@ -173,19 +151,13 @@ const EVENTS: [(&str, &str); 8] = [
 ];
 
 /// What happens when something is wrong: stop, rather than go on with less.
-const SAFETY: [(&str, &str); 8] = [
+const SAFETY: [(&str, &str); 6] = [
     // The default writes null for what it cannot convert (such as numeric NaN), and logs a warning.
     ("event.converting.failure.handling.mode", "fail"),
     // The same for an event as a whole.
     ("event.processing.failure.handling.mode", "fail"),
     // The default starts at the slot when the slot was recreated or moved, and changes are missing silently.
     ("offset.mismatch.strategy", "trust_offset"),
-    // The first snapshot is tied to the new slot, whatever this says. One that is taken again is not: by default its rows are of one
-    // moment and the position of the next, and what commits between the two is nowhere. So the position comes first, and
-    // what commits while the rows are read comes in both.
-    ("snapshot.isolation.mode", "read_committed"),
-    // Several threads were not pinned to one moment in 3.6 (dbz#2330); 3.7 has the fix, but one reads fast enough.
-    ("snapshot.max.threads", "1"),
     // A message that cannot be converted or sent fails the task.
     ("errors.tolerance", "none"),
     // The queue is bounded by its number of changes only, and 2,048 big rows are more than the worker's memory.
@@ -213,7 +185,7 @@ const TOPICS: [(&str, &str); 11] = [
     ("producer.override.max.request.size", LARGEST_MESSAGE),
     // JSON with schemas shrinks to about a twentieth.
     ("producer.override.compression.type", "lz4"),
-    // Fill batches: a snapshot comes faster than one request at a time.
+    // Fill batches: what has piled up comes faster than one request at a time.
     ("producer.override.linger.ms", "20"),
     ("producer.override.batch.size", "524288"),
 ];

@@ -257,7 +257,7 @@ fn the_replicator_can_read_its_document_and_finds_every_secret_of_it() {
         let volumes = pod["volumes"].as_array().unwrap();
         let spec = serde_json::to_value(&document.spec).unwrap();
         let mut found = Vec::new();
-        for part in ["kafka", "format", "destination"] {
+        for part in ["source", "kafka", "format", "destination"] {
             texts(&spec[part], "", &mut found);
         }
         for (_, secret) in found.into_iter().filter(|(key, _)| *key == "secretName") {
@@ -265,8 +265,6 @@ fn the_replicator_can_read_its_document_and_finds_every_secret_of_it() {
             let mount = mounts.iter().find(|mount| mount["mountPath"] == path).unwrap_or_else(|| panic!("no {path}"));
             assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{path}");
         }
-        let database = "/etc/tributary/secrets/shop-db";
-        assert!(mounts.iter().all(|mount| mount["mountPath"] != database), "the replicator needs no database");
     }
 }
 
@@ -284,8 +282,8 @@ fn topics_of_changes_are_never_compacted_and_those_of_connect_always() {
         }
         let tables = case.plan.resource.spec.tables.len();
         let own_connect = usize::from(case.plan.connect.own.is_some()) * 3;
-        // Beside the tables': heartbeats, signals, notifications.
-        assert_eq!(case.of("KafkaTopic").count(), tables + 3 + own_connect, "{}", case.name);
+        // Beside the tables': that of the heartbeats.
+        assert_eq!(case.of("KafkaTopic").count(), tables + 1 + own_connect, "{}", case.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The topics of the resource's own cluster: its tables', Kafka Connect's, and two small ones.
+//! The topics of the resource's own cluster: its tables', Kafka Connect's, and that of the heartbeats.
 
 use serde_json::{Value, json};
 use tributary_crds::topic;
@@ -24,16 +24,10 @@ pub(super) fn topics(plan: &Plan) -> Vec<Resource<KafkaTopicSpec>> {
     // While nobody reads, nothing must expire.
     let changes = if plan.is_suspended() { -1 } else { WEEK };
     let tables = resource.spec.tables.iter().map(|table| topic(topic::data(resource, table), kept_for(changes)));
-    let small = [
-        // Only the newest heartbeat is of interest.
-        topic(topic::heartbeat(resource), kept_for(DAY)),
-        // A signal waits for as long as the connector stands still.
-        topic(topic::signal(resource), kept_for(changes)),
-        // The operator reads here how a snapshot that it asked for ended.
-        topic(topic::notifications(resource), kept_for(changes)),
-    ];
+    // Only the newest heartbeat is of interest.
+    let heartbeat = topic(topic::heartbeat(resource), kept_for(DAY));
     let own_connect = plan.connect.own.iter().flat_map(|_| topic::connect(resource));
-    tables.chain(small).chain(own_connect.map(|name| topic(name, compacted()))).collect()
+    tables.chain([heartbeat]).chain(own_connect.map(|name| topic(name, compacted()))).collect()
 }
 
 /// Records go after a time, whatever their number. Never compacted: a change may hold values of a row that no later

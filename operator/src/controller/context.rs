@@ -1,6 +1,6 @@
 //! What all passes share, and what is remembered of each resource between two of them. All of it may be lost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,6 @@ use kube::{Client, Resource};
 use serde_json::json;
 use tributary_crds::CdcReplication;
 
-use super::copying::Copying;
 use crate::apply::FutileWrites;
 use crate::backoff::Backoff;
 use crate::build::MANAGER;
@@ -22,7 +21,6 @@ use crate::metrics::Metrics;
 use crate::observe::{SecretsSeen, SourceSeen};
 use crate::plan::Defaults;
 use crate::report::Notice;
-use crate::signal::SnapshotWatch;
 use crate::watch::{Guarded, Stores};
 
 /// The client has no read timeout, and retries for minutes: the limit of one pass.
@@ -34,10 +32,8 @@ pub struct Memory {
     uid: String,
     /// What was said last. The watch may be behind our own writes.
     pub(super) said: Option<Vec<Condition>>,
-    pub(super) captured: Option<Vec<String>>,
-    pub(super) copying: Option<Copying>,
-    /// How far the snapshot is that the connector takes by itself, once an added table has asked.
-    pub(super) initial: Option<SnapshotWatch>,
+    /// Tables that its children were made for at some time.
+    pub(super) tables: BTreeSet<String>,
     pub(super) secrets: SecretsSeen,
     pub(super) source: SourceSeen,
     pub(super) futile: FutileWrites,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use serde_json::Value;
 use tributary_crds::CdcReplication;
 
 use super::{Context, Memory, is_paused};
 use crate::apply::{Applied, Live, Target};
 use crate::build::{self, Children, Object};
-use crate::capture::capture;
 use crate::error::PassError;
 use crate::finalizer::{CleanUp, CleanUpStep, Duty, FINALIZER, Progress, duty};
 use crate::observe::judged;
@@ -21,8 +21,6 @@ use crate::report::{Notice, Part, Parts, Standing};
 const RESYNC: Duration = Duration::from_mins(10);
 /// Secrets are not watched: a pass this often sees that one has changed.
 const SECRETS: Duration = Duration::from_mins(1);
-/// An added table waits for the connector, which shows only in the database and in a topic.
-const ARRIVING: Duration = Duration::from_secs(5);
 
 /// One pass over one resource.
 pub(super) struct Pass<'a> {
@@ -70,22 +68,17 @@ impl Pass<'_> {
 
     async fn replicate(&self, memory: &mut Memory) -> Result<Action, PassError> {
         let seen = self.live();
-        let capture = capture(self.resource, self.captured(memory).as_deref(), &seen);
+        memory.tables.extend(replicated(&seen));
         let plan = self.plan(memory).await?;
-        let (plan, unanswered) = self.with_arrivals(memory, plan, &capture, &seen).await?;
         let pods = seen.iter().find(|live| live.kind.kind == "StatefulSet");
         let plan = plan.after_division(pods.map(|live| &live.object));
-        let source = self.source(memory, false).await;
-        let (objects, held_back) = self.desired(&plan, &source, unanswered.is_some(), &seen);
+        let source = self.source(memory).await;
+        let (objects, held_back) = self.desired(memory, &plan, &source, &seen);
         let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.futile).await?;
-        // Only now: what was applied may be what brings Kafka back.
-        if let Some(error) = unanswered {
-            return Err(error);
-        }
-        let arriving = !capture.arriving.is_empty();
-        self.copy_added(memory, &plan, capture, applied.live()).await?;
         self.report(memory, &applied, source, None).await?;
-        Ok(Action::requeue(self.again_in(memory, arriving)))
+        // Not less than a second, or a clock's rounding would make two passes of one.
+        let again = memory.source.due_in(Timestamp::now()).clamp(Duration::from_secs(1), SECRETS);
+        Ok(Action::requeue(again))
     }
 
     async fn plan(&self, memory: &mut Memory) -> Result<Plan, PassError> {
@@ -96,13 +89,19 @@ impl Pass<'_> {
         Ok(Plan::of(self.resource, &defaults, &memory.secrets.versions())?)
     }
 
-    /// How the source stands. It is looked at while the resource is suspended too: its slot grows just then.
-    pub(super) async fn source(&self, memory: &mut Memory, fresh: bool) -> Part {
+    /// How the source stands, once its publication is made what the resource needs. It is looked at while the resource is
+    /// suspended too: its slot grows just then.
+    pub(super) async fn source(&self, memory: &mut Memory) -> Part {
         let Some(postgres) = &self.resource.spec.source.postgres else {
             return Part::bad("NoSource", "spec.source names no database: set spec.source.postgres");
         };
         let version = memory.secrets.version_of(&postgres.credentials.secret_name).to_owned();
-        judged(memory.source.look(&self.context.client, self.resource, postgres, &version, fresh).await)
+        let look = memory.source.look(&self.context.client, self.resource, postgres, &version).await;
+        let part = judged(look.findings);
+        if let Some(note) = look.changed {
+            self.context.publish(self.resource, &Notice::normal("PublicationChanged", &note)).await;
+        }
+        part
     }
 
     /// How the source stood when it was last asked.
@@ -111,23 +110,17 @@ impl Pass<'_> {
         memory.source.findings().map_or_else(unknown, judged)
     }
 
-    /// What is to be applied, of the kinds that are served, and what is held back: the connector, as long as Kafka does not say
-    /// how its first copy goes, and one that does not run yet and is to, until the source is ready.
-    fn desired(&self, plan: &Plan, source: &Part, unanswered: bool, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
+    /// What is to be applied, of the kinds that are served, and what is held back: a connector that does not run yet and is to,
+    /// until the source is ready and has the publication, without which the server would end its reading; and any whose slot is
+    /// read for another resource.
+    fn desired(&self, memory: &Memory, plan: &Plan, source: &Part, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
         let starts = |live: &&Live| live.kind.kind == "KafkaConnector" && live.object["spec"]["state"] != "stopped";
-        let cannot_start = source.standing == Standing::Bad && !seen.iter().any(|live| starts(&live));
-        let holds_back = unanswered || (cannot_start && !plan.is_suspended());
+        let is_ready = source.standing != Standing::Bad && memory.source.is_published();
+        let cannot_start = !is_ready && !seen.iter().any(|live| starts(&live));
+        let holds_back = (cannot_start || memory.source.is_taken()) && !plan.is_suspended();
         let objects = build::children(plan).objects().into_iter();
         let served = objects.filter(|object| self.context.stores.serves(object.kind));
         served.partition(|object| !holds_back || object.kind.kind != "KafkaConnector")
-    }
-
-    fn again_in(&self, memory: &Memory, arriving: bool) -> Duration {
-        if arriving && !self.resource.spec.suspend {
-            return ARRIVING;
-        }
-        // Not less than a second, or a clock's rounding would make two passes of one.
-        memory.source.due_in(Timestamp::now()).clamp(Duration::from_secs(1), SECRETS)
     }
 
     async fn clean_up(&self, memory: &mut Memory) -> Result<Action, PassError> {
@@ -167,4 +160,13 @@ impl Pass<'_> {
             replicator,
         }
     }
+}
+
+/// The tables that the replicator's configuration has, as it was last written.
+fn replicated(seen: &[Live]) -> Vec<String> {
+    let document = |live: &Live| live.object.pointer(build::DOCUMENT_POINTER)?.as_str().map(str::to_owned);
+    let documents = seen.iter().filter(|live| live.kind.kind == "ConfigMap").filter_map(document);
+    let values = documents.filter_map(|text| serde_saphyr::from_str::<Value>(&text).ok());
+    let tables = values.filter_map(|document| document.pointer("/spec/tables").and_then(Value::as_array).cloned());
+    tables.flatten().filter_map(|table| table["name"].as_str().map(str::to_owned)).collect()
 }

@@ -27,7 +27,7 @@ impl Pass<'_> {
         let ready = report::ready(self.resource, &parts, problem);
         let said = Said::of_parts(&self.before(memory), &ready, &parts);
         self.context.metrics.object(&key(self.resource), Some(report::state(self.resource, &ready)));
-        let status = report::status(self.resource, &said, self.captured(memory).as_deref(), Timestamp::now());
+        let status = report::status(self.resource, &said, &memory.tables, Timestamp::now());
         self.say(memory, &said, &status).await
     }
 
@@ -53,7 +53,7 @@ impl Pass<'_> {
     async fn report_ready(&self, memory: &mut Memory, ready: &Part) -> Result<(), PassError> {
         let said = Said::of_ready(&self.before(memory), ready);
         self.context.metrics.object(&key(self.resource), Some(report::state(self.resource, ready)));
-        let status = report::status(self.resource, &said, self.captured(memory).as_deref(), Timestamp::now());
+        let status = report::status(self.resource, &said, &memory.tables, Timestamp::now());
         self.say(memory, &said, &status).await
     }
 

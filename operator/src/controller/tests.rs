@@ -10,7 +10,6 @@ use kube::core::DeserializeGuard;
 use kube::runtime::events::{Recorder, Reporter};
 use serde_json::{Value, json};
 
-mod arrival;
 mod deletion;
 
 use super::*;

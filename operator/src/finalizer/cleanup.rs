@@ -10,9 +10,9 @@ use tributary_sources::postgres::{self, publication, slot};
 
 use super::{Left, Progress, Remains, Step};
 use crate::apply::{ApplyError, Live, Target, api};
+use crate::kafka::{self, Kafka};
 use crate::log::described;
-use crate::observe::{SecretsOf, kafka_options};
-use crate::signal::{self, Kafka};
+use crate::observe::kafka_options;
 
 /// Connector, Connect and replicator.
 const RUNNING: [&str; 3] = ["KafkaConnector", "KafkaConnect", "StatefulSet"];
@@ -124,9 +124,9 @@ impl CleanUp<'_> {
     async fn delete_external_topics(&self) -> Result<Vec<String>, String> {
         let Some(external) = &self.resource.spec.kafka.external else { return Ok(Vec::new()) };
         let (client, namespace) = (self.target.client, self.target.namespace);
-        let options = kafka_options(client, namespace, external, SecretsOf::User).await;
-        let kafka = Kafka::new(&external.bootstrap_servers, options.map_err(|error| described(&error))?);
-        signal::delete_topics(&kafka, self.resource).await.map_err(|error| described(&error))
+        let options = kafka_options(client, namespace, external).await;
+        let client = Kafka::new(&external.bootstrap_servers, options.map_err(|error| described(&error))?);
+        kafka::delete_topics(&client, self.resource).await.map_err(|error| described(&error))
     }
 
     /// The topic operator that should answer to the finalizers is gone, or does not work; the data goes with the Kafka.
@@ -175,7 +175,7 @@ impl CleanUp<'_> {
     }
 
     fn slot_left(&self, why: &str) -> Left {
-        let what = format!("replication slot and publication {} ({why})", slot(self.resource));
+        let what = format!("replication slot {} and its publication ({why})", slot(self.resource));
         Left { what, command: drop_slot(self.resource) }
     }
 
@@ -193,15 +193,16 @@ pub(crate) fn drop_slot(resource: &CdcReplication) -> String {
     let at = resource.spec.source.postgres.as_ref().map_or(String::new(), |postgres| {
         format!(" -h {} -p {} -d {}", postgres.host, postgres.port, postgres.database)
     });
-    format!(
-        "psql{at} -c \"SELECT pg_drop_replication_slot('{slot}')\" -c 'DROP PUBLICATION IF EXISTS \"{publication}\"'"
-    )
+    let slot = format!("psql{at} -c \"SELECT pg_drop_replication_slot('{slot}')\"");
+    // Whoever keeps the publication decides about it.
+    let managed = resource.spec.source.postgres.as_ref().is_none_or(|postgres| postgres.publication.managed);
+    if managed { format!("{slot} -c 'DROP PUBLICATION IF EXISTS \"{publication}\"'") } else { slot }
 }
 
 /// The command that deletes the topics of a Kafka that is not ours.
 pub(crate) fn delete_topics(resource: &CdcReplication) -> String {
     let servers = resource.spec.kafka.external.as_ref().map_or("BROKERS", |kafka| kafka.bootstrap_servers.as_str());
-    let topics: Vec<String> = signal::owned_topics(resource).iter().map(|topic| topic.replace('.', "\\.")).collect();
+    let topics: Vec<String> = kafka::owned_topics(resource).iter().map(|topic| topic.replace('.', "\\.")).collect();
     format!("kafka-topics.sh --bootstrap-server {servers} --delete --topic '{}'", topics.join("|"))
 }
 

@@ -5,13 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use tributary_crds::{CdcReplication, Postgres};
-use tributary_sources::postgres::{self, Facts, Finding, Severity};
+use tributary_sources::postgres::{self, Change, Facts, Finding, Severity};
 
 use super::{SecretError, credentials};
 use crate::report::Part;
 
-/// A source that is right is asked again after this time.
-const GOOD: Duration = Duration::from_mins(5);
+/// A source that is right is asked again after this time: a table that was dropped and made anew is not in the publication any
+/// more, and what happens to it meanwhile is copied later.
+const GOOD: Duration = Duration::from_mins(1);
+/// The longest wait for one that cannot be reached.
+const LONGEST: Duration = Duration::from_mins(5);
 /// One that is not is asked sooner, and then less and less often.
 const BAD: Duration = Duration::from_secs(10);
 
@@ -20,6 +23,15 @@ const BAD: Duration = Duration::from_secs(10);
 pub struct SourceSeen {
     answer: Option<Answer>,
     failures: u32,
+}
+
+/// What a look at the source came to.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// What was found when it was last asked.
+    pub findings: &'a [Finding],
+    /// What this look changed about the publication.
+    pub changed: Option<String>,
 }
 
 #[derive(Debug)]
@@ -32,19 +44,20 @@ struct Answer {
 }
 
 impl SourceSeen {
-    /// Asks the source, if it is due, or if `fresh` says that somebody waits for it to change.
+    /// Asks the source, if it is due, and makes its publication what the resource needs.
     pub async fn look(
         &mut self,
         client: &Client,
         resource: &CdcReplication,
         postgres: &Postgres,
         secret_version: &str,
-        fresh: bool,
-    ) -> &[Finding] {
+    ) -> Look<'_> {
         let now = Timestamp::now();
         let of = (resource.metadata.generation, secret_version.to_owned());
-        if fresh || self.wait(&of, now).is_zero() {
-            let (facts, findings) = ask(client, resource, postgres).await;
+        let mut changed = None;
+        if self.wait(&of, now).is_zero() {
+            let (facts, findings, changes) = ask(client, resource, postgres).await;
+            changed = described(&changes);
             let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
             let same = self.answer.as_ref().is_some_and(|answer| answer.of == of);
             self.failures = if !bad {
@@ -56,7 +69,7 @@ impl SourceSeen {
             };
             self.answer = Some(Answer { of, at: now, facts, findings });
         }
-        self.answer.as_ref().map(|answer| answer.findings.as_slice()).unwrap_or_default()
+        Look { findings: self.findings().unwrap_or_default(), changed }
     }
 
     /// What was found when it was last asked.
@@ -71,30 +84,55 @@ impl SourceSeen {
 
     fn wait(&self, of: &(Option<i64>, String), now: Timestamp) -> Duration {
         let Some(answer) = self.answer.as_ref().filter(|answer| answer.of == *of) else { return Duration::ZERO };
+        // What is wrong with one table must not keep the others waiting.
+        let longest = if answer.facts.is_some() { GOOD } else { LONGEST };
         let patience = match self.failures {
             0 => GOOD,
-            failures => BAD.saturating_mul(2_u32.saturating_pow(failures.min(16) - 1)).min(GOOD),
+            failures => BAD.saturating_mul(2_u32.saturating_pow(failures.min(16) - 1)).min(longest),
         };
         let since = Duration::try_from(now.duration_since(answer.at)).unwrap_or_default();
         patience.saturating_sub(since)
     }
 
-    /// Whether a connector that knows this table has started, as far as the source shows it.
-    pub fn publishes(&self, table: &str) -> bool {
-        self.answer.as_ref().and_then(|answer| answer.facts.as_ref()).is_some_and(|facts| facts.publishes(table))
+    /// Whether the publication was there when the source was last asked.
+    pub fn is_published(&self) -> bool {
+        let facts = self.answer.as_ref().and_then(|answer| answer.facts.as_ref());
+        facts.is_some_and(|facts| facts.publication.is_some())
+    }
+
+    /// Whether the slot is read for another resource of the same name.
+    pub fn is_taken(&self) -> bool {
+        self.findings().is_some_and(|findings| findings.iter().any(|finding| finding.reason == "SlotInUse"))
     }
 }
 
+/// The tables that joined the publication, and those that left it.
+fn described(changes: &[Change]) -> Option<String> {
+    let texts = changes.iter().filter_map(|change| match change {
+        Change::Add(tables) => Some(format!("added to the publication: {}", tables.join(", "))),
+        Change::Drop(tables) => Some(format!("removed from the publication: {}", tables.join(", "))),
+        Change::DropSchemas(schemas) => Some(format!("removed from the publication: schemas {}", schemas.join(", "))),
+        Change::Options => Some("the publication's options were mended".to_owned()),
+        Change::Create | Change::Claim { .. } => None,
+    });
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// Asks the source; that it cannot be asked is a finding too.
-async fn ask(client: &Client, resource: &CdcReplication, postgres: &Postgres) -> (Option<Facts>, Vec<Finding>) {
+async fn ask(
+    client: &Client,
+    resource: &CdcReplication,
+    postgres: &Postgres,
+) -> (Option<Facts>, Vec<Finding>, Vec<Change>) {
     let namespace = resource.metadata.namespace.as_deref().unwrap_or_default();
     let credentials = match credentials(client, namespace, postgres).await {
         Ok(credentials) => credentials,
-        Err(error) => return (None, vec![unusable(&error)]),
+        Err(error) => return (None, vec![unusable(&error)], Vec::new()),
     };
-    match postgres::preflight(resource, postgres, &credentials).await {
-        Ok((facts, findings)) => (Some(facts), findings),
-        Err(error) => (None, vec![error.finding()]),
+    match postgres::prepare(resource, postgres, &credentials).await {
+        Ok((facts, findings, changes)) => (Some(facts), findings, changes),
+        Err(error) => (None, vec![error.finding()], Vec::new()),
     }
 }
 
@@ -143,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_source_is_asked_every_five_minutes_and_a_bad_one_less_and_less_often() {
+    fn a_good_source_is_asked_every_minute_and_a_bad_one_less_and_less_often() {
         let of = (Some(1), "7".to_owned());
         let waits = [0, 1, 2, 3, 6, 1000].map(|failures| seen(failures).wait(&of, at(0)).as_secs());
-        assert_eq!(waits, [300, 10, 20, 40, 300, 300]);
-        assert_eq!(seen(0).wait(&of, at(299)).as_secs(), 1);
-        assert!(seen(0).wait(&of, at(301)).is_zero());
+        assert_eq!(waits, [60, 10, 20, 40, 300, 300]);
+        assert_eq!(seen(0).wait(&of, at(59)).as_secs(), 1);
+        assert!(seen(0).wait(&of, at(61)).is_zero());
     }
 
     #[test]

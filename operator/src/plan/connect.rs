@@ -67,11 +67,13 @@ impl ConnectPlan {
             Some(_) => None,
             None => Some(own(resource, defaults, worker, secrets)?),
         };
+        // Strimzi mounts what it has words for; the rest, the workers read as connectors do.
+        let in_settings = of(|reference| reference.in_worker_settings).filter(|_| own.is_some());
+        let readable = connector.clone().chain(in_settings).map(str::to_owned).collect();
         Ok(Self {
             name: spec.cluster_name.clone().unwrap_or_else(|| resource.name_any()),
             own,
-            // Those of the workers are among them: the connector reads its signals from the same Kafka.
-            secrets: connector.clone().map(str::to_owned).collect(),
+            secrets: readable,
             connector_secrets_version: secrets.version_of(connector),
         })
     }

@@ -71,6 +71,8 @@ pub(super) struct Reference {
     pub(super) is_read_again: bool,
     /// Kafka Connect's own connection to the brokers needs it.
     pub(super) in_worker: bool,
+    /// The settings of that connection have a placeholder for it, because Strimzi has no words of its own for them.
+    pub(super) in_worker_settings: bool,
 }
 
 /// What a value may look like.
@@ -95,7 +97,7 @@ pub(super) fn references(resource: &CdcReplication) -> Vec<Reference> {
     let spec = &resource.spec;
     let mut found = Vec::new();
     if let Some(postgres) = &spec.source.postgres {
-        found.push(login("spec.source.postgres.credentials", &postgres.credentials).connector());
+        found.push(login("spec.source.postgres.credentials", &postgres.credentials).connector().replicator());
     }
     if let Some(external) = &spec.kafka.external {
         found.extend(kafka_references(external, &resource.name_any()));
@@ -120,7 +122,7 @@ pub(super) fn references(resource: &CdcReplication) -> Vec<Reference> {
     found
 }
 
-/// Connector (for its reader of signals), worker and replicator all talk to the brokers.
+/// Worker and replicator talk to the brokers; the connector does by its worker.
 fn kafka_references(external: &ExternalKafka, name: &str) -> Vec<Reference> {
     let mut found = Vec::new();
     if let Some(authority) = external.tls.as_ref().and_then(|tls| tls.ca_secret.as_ref()) {
@@ -129,15 +131,20 @@ fn kafka_references(external: &ExternalKafka, name: &str) -> Vec<Reference> {
     }
     if let Some(certificate) = external.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref()) {
         let field = "spec.kafka.external.tls.clientCertificate";
-        found.push(Reference::new(field, &certificate.secret_name, &["tls.crt", "tls.key"]));
+        let reference = Reference::new(field, &certificate.secret_name, &["tls.crt", "tls.key"]);
+        found.push(Reference { in_worker_settings: external.sasl.is_some(), ..reference });
     }
     if let Some(sasl) = &external.sasl {
         let reference = login("spec.kafka.external.sasl.credentials", &sasl.credentials);
-        found.push(Reference { text: Text::Quoted, ..reference });
+        found.push(Reference { text: Text::Quoted, in_worker_settings: true, ..reference });
     }
     let strimzis = [kafka::user_name(name), kafka::authority_name(name)];
-    let all = found.into_iter().map(|reference| reference.connector().replicator().worker());
-    all.map(|reference| Reference { comes_later: strimzis.contains(&reference.secret), ..reference }).collect()
+    let all = found.into_iter().map(|reference| reference.replicator().worker());
+    all.map(|reference| {
+        let comes_later = strimzis.contains(&reference.secret);
+        Reference { comes_later, in_worker_settings: reference.in_worker_settings && !comes_later, ..reference }
+    })
+    .collect()
 }
 
 fn login(field: &'static str, secret: &SecretRef) -> Reference {
@@ -156,6 +163,7 @@ impl Reference {
             in_replicator: false,
             is_read_again: false,
             in_worker: false,
+            in_worker_settings: false,
         }
     }
 

@@ -46,8 +46,6 @@ pub fn caught_up(resource: &CdcReplication, connector: &Part, replicator: &Part,
         (Standing::Working, "Waiting", "waiting", phase(TablePhase::Waiting)),
         (Standing::Working, "Retrying", "retrying a commit", phase(TablePhase::Retrying)),
         (Standing::Working, "Snapshotting", "copying the first rows", phase(TablePhase::Snapshotting)),
-        // Changes may come before the rows, so the replicator cannot know.
-        (Standing::Working, "Snapshotting", "copying the first rows", arriving(resource)),
         (Standing::Working, "Lagging", "behind", behind(&tables, longest_lag(resource))),
     ];
     let first = steps.into_iter().find(|(_, _, _, names)| !names.is_empty());
@@ -56,13 +54,6 @@ pub fn caught_up(resource: &CdcReplication, connector: &Part, replicator: &Part,
     };
     let message = format!("{} of {} tables: {what}: {}", names.len(), tables.len(), names.join("; "));
     Part { standing, reason: reason.to_owned(), message }
-}
-
-/// Added tables whose rows are not all in their topics.
-fn arriving(resource: &CdcReplication) -> Vec<String> {
-    let captured = resource.status.as_ref().and_then(|status| status.captured_tables.as_ref());
-    let names = resource.spec.tables.iter().map(|table| &table.name);
-    names.filter(|name| captured.is_some_and(|captured| !captured.contains(name))).cloned().collect()
 }
 
 fn good(tables: usize, longest: Duration) -> String {

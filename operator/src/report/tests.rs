@@ -57,7 +57,7 @@ fn reasons(notices: &[Notice]) -> Vec<(&str, bool)> {
 #[test]
 fn every_condition_is_there_and_speaks_of_the_generation() {
     let resource = resource(&Value::Null);
-    let status = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), None, at(0));
+    let status = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &BTreeSet::new(), at(0));
     let types: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
     assert_eq!(types, CONDITIONS);
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(4)));
@@ -87,11 +87,10 @@ fn a_condition_that_nobody_says_any_more_is_dropped() {
 #[test]
 fn a_pause_keeps_what_was_said_before() {
     let before = said_of(&resource(&Value::Null), &Parts::all(&good()), &[]).conditions(Some(3), at(0));
-    let resource =
-        resource(&json!({"observedGeneration": 3, "conditions": before, "capturedTables": ["public.users"]}));
+    let resource = resource(&json!({"observedGeneration": 3, "conditions": before, "formerTables": ["public.gone"]}));
     let said = Said::of_pause(&before, &Part::good("Paused", "on request"));
     let status = paused(&resource, &said, at(1));
-    assert_eq!((status.observed_generation, status.captured_tables), (Some(3), Some(vec!["public.users".to_owned()])));
+    assert_eq!((status.observed_generation, status.former_tables), (Some(3), vec!["public.gone".to_owned()]));
     assert_eq!(status.conditions.len(), 7);
     assert_eq!(status.conditions[0], before[0]);
 }
@@ -99,35 +98,39 @@ fn a_pause_keeps_what_was_said_before() {
 #[test]
 fn the_same_findings_make_the_same_status_and_no_events() {
     let resource = tables(streaming(1), streaming(2));
-    let first = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), None, at(0));
+    let first = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &BTreeSet::new(), at(0));
     let said = said_of(&resource, &Parts::all(&good()), &first.conditions);
     let mut live = resource.clone();
     let mut stored: CdcReplicationStatus = serde_json::from_value(serde_json::to_value(&first).unwrap()).unwrap();
     stored.tables = resource.status.unwrap().tables;
     live.status = Some(stored);
-    assert!(!differs(&live, &status(&live, &said, None, at(60))));
+    assert!(!differs(&live, &status(&live, &said, &BTreeSet::new(), at(60))));
     assert_eq!(notices(&said), []);
 }
 
 #[test]
 fn a_table_that_was_taken_out_is_remembered_until_it_comes_back() {
-    let former = |captured: &[&str], former: &[&str]| {
-        let resource = resource(&json!({"capturedTables": captured, "formerTables": former}));
-        status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), None, at(0)).former_tables
+    let former = |reported: &[&str], earlier: &[&str], former: &[&str]| {
+        let tables: Vec<Value> = reported.iter().map(|name| json!({"name": name, "phase": "Waiting"})).collect();
+        let resource = resource(&json!({"tables": tables, "formerTables": former}));
+        let earlier = earlier.iter().map(|name| (*name).to_owned()).collect();
+        status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &earlier, at(0)).former_tables
     };
     let listed = resource(&Value::Null).spec.tables[0].name.clone();
-    assert_eq!(former(&[&listed, "public.gone"], &["public.before", &listed]), ["public.before", "public.gone"]);
-    assert_eq!(former(&[&listed], &[]), Vec::<String>::new());
+    let remembered = ["public.before", "public.gone", "public.never reported"];
+    assert_eq!(
+        former(&[&listed, "public.gone"], &[&listed, "public.never reported"], &["public.before", &listed]),
+        remembered
+    );
+    assert_eq!(former(&[&listed], &[], &[]), Vec::<String>::new());
 }
 
 #[test]
 fn the_tables_are_left_to_the_replicator() {
     let resource = tables(streaming(1), streaming(2));
-    let status =
-        status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), Some(&["public.users".into()]), at(0));
+    let status = status(&resource, &said_of(&resource, &Parts::all(&good()), &[]), &BTreeSet::new(), at(0));
     let applied = applied(&resource, &status);
     assert_eq!(applied["status"].get("tables"), None);
-    assert_eq!(applied["status"]["capturedTables"], json!(["public.users"]));
     assert_eq!((&applied["status"]["tablesReady"], &applied["status"]["lagSeconds"]), (&json!("2/2"), &json!(2)));
     assert_eq!((&applied["kind"], &applied["metadata"]["name"]), (&json!("CdcReplication"), &json!("shop")));
 }
@@ -165,20 +168,6 @@ fn a_suspended_resource_rests() {
     assert_eq!((part.reason.as_str(), part.status()), ("Suspended", "False"));
     assert_eq!(caught_up(&resource, &good(), &good(), true).reason, "Suspended");
     assert_eq!(state(&resource, &part), ObjectState::Suspended);
-}
-
-#[test]
-fn nothing_is_caught_up_while_the_rows_of_an_added_table_are_on_their_way() {
-    let with_captured = |names: &[&str]| {
-        let mut resource = tables(streaming(1), streaming(1));
-        resource.status.as_mut().unwrap().captured_tables = Some(names.iter().map(|name| (*name).to_owned()).collect());
-        caught_up(&resource, &good(), &good(), true)
-    };
-    let part = with_captured(&["public.users"]);
-    assert_eq!((part.standing, part.reason.as_str()), (Standing::Working, "Snapshotting"));
-    assert!(part.message.contains("public.orders"), "{}", part.message);
-    assert_eq!(with_captured(&[]).reason, "Snapshotting", "all tables were replaced");
-    assert_eq!(with_captured(&["public.users", "public.orders"]).standing, Standing::Good);
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct Event {
     pub op: Op,
     /// Position in the source; `None` for rows of an incremental snapshot, which have none of their own.
     pub position: Option<Position>,
+    /// The transaction of the source, the lower 32 bits of its id.
+    pub transaction: Option<u32>,
     /// `source.ts_ms`: commit time at the source, milliseconds since the epoch (for snapshot rows the time of reading).
     pub source_ts_ms: i64,
     /// Kafka's timestamp of the message, milliseconds since the epoch, if it has one.

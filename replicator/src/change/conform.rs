@@ -11,7 +11,7 @@ use super::ChangeBatch;
 
 /// `rows` in the columns of `schema`. Types differ at most in the names of list and map fields; a value that would
 /// not fit is an error, never a null.
-pub(super) fn rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     if rows.schema() == *schema {
         return Ok(rows.clone());
     }

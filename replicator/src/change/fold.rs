@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::folded::{FoldedRow, Origin, RowRef, Unchanged, sort};
+use super::folded::{FoldedRow, Origin, RowRef, Unchanged, gather, sort};
 use super::key::KeyPrefix;
 use super::{ChangeBatch, Event, Folded, KeyEncoder, KeyHash, KeyMap, Op, OpCounts, Verdict, conform};
 
@@ -83,12 +83,53 @@ impl Fold {
         });
         let stored = origins.filter_map(|(_, origin)| match *origin {
             Origin::Stored { key, or } => Some([key, or]),
-            Origin::Buffered(_) => None,
+            Origin::Buffered(_) | Origin::Source => None,
         });
         let mut keys: Vec<_> = stored.collect();
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    /// The keys of rows that lack a value: it is in no event, and in no stored row that `is_stored` knows.
+    pub fn lacking(&self, is_stored: impl Fn(KeyHash) -> bool) -> Vec<KeyHash> {
+        let lacks = |origin: &Origin| match *origin {
+            Origin::Buffered(_) => false,
+            Origin::Stored { key, or } => !is_stored(key) && !is_stored(or),
+            Origin::Source => true,
+        };
+        let lacking = self.outcomes.iter().filter(|(_, outcome)| match outcome {
+            Outcome::Row { unchanged, .. } => unchanged.iter().any(|(_, origin)| lacks(origin)),
+            Outcome::Deleted => false,
+        });
+        lacking.map(|(key, _)| *key).collect()
+    }
+
+    /// The key columns of these keys' rows.
+    pub fn key_rows(&self, keys: &[KeyHash]) -> Result<RecordBatch, ArrowError> {
+        let at = keys.iter().filter_map(|key| match self.outcomes.get(key) {
+            Some(Outcome::Row { at, .. }) => Some((at.chunk as usize, at.row as usize)),
+            Some(Outcome::Deleted) | None => None,
+        });
+        let at: Vec<_> = at.collect();
+        let columns = self.key.iter().map(|&column| gather(&self.chunks, column, &at)).collect::<Result<_, _>>()?;
+        RecordBatch::try_new(Arc::new(self.schema.project(&self.key)?), columns)
+    }
+
+    /// Takes what the rows of these keys lack from `rows`, which were looked up at the source.
+    pub fn supply(&mut self, rows: &RecordBatch, keys: &[KeyHash]) -> Result<(), ArrowError> {
+        let rows = conform::rows(rows, &self.schema)?;
+        let found: Vec<ArrayRef> = self.key.iter().map(|&column| Arc::clone(rows.column(column))).collect();
+        let chunk = self.chunks.len() as u32;
+        for (row, key) in self.encoder.hashes(&found)?.into_iter().enumerate().filter(|(_, key)| keys.contains(key)) {
+            if let Some(Outcome::Row { unchanged, .. }) = self.outcomes.get_mut(&key) {
+                for (_, origin) in unchanged.iter_mut().filter(|(_, origin)| !matches!(origin, Origin::Buffered(_))) {
+                    *origin = Origin::Buffered(RowRef { chunk, row: row as u32 });
+                }
+            }
+        }
+        self.chunks.push(rows);
+        Ok(())
     }
 
     /// The table got more columns, at the end.
@@ -108,13 +149,20 @@ impl Fold {
         let keys = self.encoder.hashes_and_prefixes(&keys)?;
         let (chunk, before) = (self.chunks.len() as u32, self.counts.total());
         for (row, (event, key)) in batch.events.iter().zip(keys).enumerate() {
-            match judge(event) {
+            let verdict = judge(event);
+            match verdict {
                 Verdict::Skip => continue,
-                Verdict::Apply => {}
+                Verdict::Contained => {
+                    // The row is there under its new key already: under its old one it is only gone.
+                    self.moved = self.moved.take().filter(|_| !event.moved_key);
+                    continue;
+                }
+                Verdict::Apply | Verdict::ApplyAlone => {}
                 Verdict::StartOver => self.empty(),
             }
             let columns = unchanged.iter().filter(|(_, set)| set.value(row)).map(|(column, _)| *column);
-            self.fold(event, key, RowRef { chunk, row: row as u32 }, columns);
+            let is_alone = verdict == Verdict::ApplyAlone && self.moved.is_none();
+            self.fold((event, is_alone), key, RowRef { chunk, row: row as u32 }, columns);
         }
         if self.counts.total() > before {
             self.chunks.push(rows);
@@ -124,7 +172,7 @@ impl Fold {
 
     fn fold(
         &mut self,
-        event: &Event,
+        (event, is_alone): (&Event, bool),
         (key, prefix): (KeyHash, KeyPrefix),
         at: RowRef,
         unchanged: impl Iterator<Item = usize>,
@@ -150,7 +198,8 @@ impl Fold {
                     Some(old) if event.moved_key => (old.key, old.row.as_ref()),
                     _ => (key, own),
                 };
-                let unchanged: Unchanged = unchanged.map(|column| (column, origin(source, key, column))).collect();
+                let origin = |column| if is_alone { Origin::Source } else { origin(source, key, column) };
+                let unchanged: Unchanged = unchanged.map(|column| (column, origin(column))).collect();
                 self.stored_values +=
                     unchanged.iter().filter(|(_, origin)| matches!(origin, Origin::Stored { .. })).count();
                 self.outcomes.insert(key, Outcome::Row { prefix, at, unchanged });

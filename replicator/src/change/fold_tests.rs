@@ -32,6 +32,7 @@ fn batch(lines: &[Line], moves_key: bool) -> ChangeBatch {
         position: Some(Position { commit_lsn: 1, lsn: offset as u64 }),
         source_ts_ms: 0,
         message_ts_ms: None,
+        transaction: None,
         moves_key: moves_key && line.0 == Op::Delete,
         moved_key: moves_key && line.0 == Op::Create && second_half(offset),
     };

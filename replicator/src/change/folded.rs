@@ -24,6 +24,8 @@ pub(super) enum Origin {
     Buffered(RowRef),
     /// From the table: the row of `key`, or, when that is gone because the change of a key was applied before, of `or`.
     Stored { key: KeyHash, or: KeyHash },
+    /// From nowhere but the source: the row that had it is in no copy.
+    Source,
 }
 
 /// The last row of a key.
@@ -74,6 +76,11 @@ impl Folded {
     pub fn empty(schema: SchemaRef) -> Self {
         let counts = OpCounts::default();
         Self { schema, chunks: Vec::new(), rows: Vec::new(), deleted: Vec::new(), truncate: false, counts }
+    }
+
+    /// All rows go. `schema`: the table's.
+    pub fn truncate(schema: SchemaRef) -> Self {
+        Self { truncate: true, ..Self::empty(schema) }
     }
 
     /// No row comes and none goes.
@@ -128,6 +135,8 @@ impl Folded {
         let origins = rows.map(|row| match row.unchanged.iter().find(|(unchanged, _)| *unchanged == column) {
             None => row.index(),
             Some((_, Origin::Buffered(at))) => (at.chunk as usize, at.row as usize),
+            // Looked up before anything is committed; an index that is out of bounds would be an error.
+            Some((_, Origin::Source)) => (usize::MAX, 0),
             Some((_, Origin::Stored { .. })) => {
                 next += 1;
                 (self.chunks.len(), next - 1)
@@ -168,7 +177,7 @@ pub(super) fn sort(
     Ok(())
 }
 
-fn gather(chunks: &[RecordBatch], column: usize, at: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
+pub(super) fn gather(chunks: &[RecordBatch], column: usize, at: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
     let arrays: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk.column(column).as_ref()).collect();
     interleave(&arrays, at)
 }

@@ -10,6 +10,7 @@ mod position;
 mod progress;
 
 pub use batch::{ChangeBatch, Event, Op, RowSchema};
+pub(crate) use conform::rows as rows_in_columns;
 pub use counts::OpCounts;
 pub use fold::Fold;
 pub use folded::{Folded, StoredValue};

@@ -47,8 +47,13 @@ impl SnapshotId {
 pub enum Verdict {
     /// It is in the table already, or something newer is.
     Skip,
+    /// The copy that the table began with contains it.
+    Contained,
     /// It comes next.
     Apply,
+    /// It comes next, and is the second half of a key change. If the first half did not come before it, because the copy contains
+    /// that one, only the source has what it leaves out.
+    ApplyAlone,
     /// It is the first row of another snapshot, which holds all rows there are: those that the table has go first.
     StartOver,
 }
@@ -117,6 +122,7 @@ mod tests {
             position,
             source_ts_ms: ts,
             message_ts_ms: Some(ts + 1),
+            transaction: None,
             moves_key: false,
             moved_key: false,
         }

@@ -1,12 +1,12 @@
 //! The handle to the one Kafka consumer of this process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -58,6 +58,8 @@ pub struct Subscription {
 pub enum Delivery {
     /// Nothing comes now; what is waited for, in words. It goes on by itself.
     Waiting(String),
+    /// There is no such topic, in words, and was none when this heartbeat was sent; said at each look for it.
+    NoTopic(String, Option<Heartbeat>),
     /// Reading goes on, or starts, at these offsets.
     Assigned(Vec<PartitionRange>),
     /// Messages, in the order of their offsets in each partition.
@@ -94,6 +96,7 @@ impl Consumer {
             questions,
             reader: reader.clone(),
             ends: Arc::clone(&ends),
+            heartbeat: None,
         };
         spawn("kafka-lookup", running.clone(), move || finder.run())?;
         let state = Reader::new(consumer, (budget.clone(), sizes), commands, lookups.clone(), Arc::clone(&ends));
@@ -133,6 +136,14 @@ impl Consumer {
     /// The offset after the last message of a partition that is read, as of about a second ago.
     pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
         self.ends.get(topic, partition)
+    }
+
+    /// Where the partitions of a topic end now, by partition; one that does not exist yet will have a partition 0 that begins at 0.
+    /// The error says what keeps Kafka from answering, in words.
+    pub async fn find_ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.threads.lookups.send(Lookup::Ends { topic: topic.into(), reply });
+        answer.await.unwrap_or_else(|_| Err("the Kafka client has ended".to_owned()))
     }
 
     /// Waits until a thread of the consumer ends, in whatever way: nothing is read any more then.

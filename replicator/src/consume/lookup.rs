@@ -1,6 +1,6 @@
 //! Finds topics and their ends, on a thread of its own: these questions block, and reading must not wait for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::debug;
 
 use super::context::Context;
@@ -31,6 +31,8 @@ pub(super) enum Lookup {
     Find(Wanted),
     /// Look once at a topic that is being read, given where each partition is to go on.
     Inspect { topic: Arc<str>, resume: HashMap<i32, Resume> },
+    /// Find where the partitions of a topic end.
+    Ends { topic: Arc<str>, reply: oneshot::Sender<Result<BTreeMap<i32, i64>, String>> },
     /// Find the ends of the partitions in `ends`, then hand the heartbeat on: whoever sees it finds in [`Ends`] what was
     /// there when it came.
     Confirm { heartbeat: Heartbeat, ends: TopicPartitionList, last: watch::Sender<Option<Heartbeat>> },
@@ -72,6 +74,14 @@ struct Pending {
     told: Option<String>,
 }
 
+impl Pending {
+    /// Looked for again after a pause.
+    fn later(self) -> Self {
+        let due = Instant::now() + self.pause;
+        Self { pause: (self.pause * 2).min(LONGEST_PAUSE), due, ..self }
+    }
+}
+
 /// The thread's state.
 pub(super) struct Finder {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
@@ -79,11 +89,13 @@ pub(super) struct Finder {
     pub(super) questions: Receiver<Lookup>,
     pub(super) reader: Sender<Command>,
     pub(super) ends: Arc<Ends>,
+    /// The last one that came.
+    pub(super) heartbeat: Option<Heartbeat>,
 }
 
 impl Finder {
     /// Answers until told to stop.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         let mut pending: Vec<Pending> = Vec::new();
         loop {
             let due = pending.iter().map(|pending| pending.due).min();
@@ -97,11 +109,22 @@ impl Finder {
                     let outcome = self.partitions(&topic, &resume);
                     let _ = self.reader.send(Command::Inspected { topic, outcome });
                 }
-                Ok(Lookup::Confirm { heartbeat, ends, last }) => match self.find_ends(ends) {
-                    Ok(()) => drop(last.send_replace(Some(heartbeat))),
-                    // The next heartbeat says the same and more.
-                    Err(error) => debug!(target: "kafka", %error, "the ends of the topics cannot be read"),
-                },
+                // Whoever asked may be gone.
+                Ok(Lookup::Ends { topic, reply }) => drop(reply.send(self.topic_ends(&topic))),
+                Ok(Lookup::Confirm { heartbeat, ends, last }) => {
+                    // A topic that is not there now was not there when this heartbeat was sent.
+                    self.heartbeat = Some(heartbeat);
+                    let now = Instant::now();
+                    for pending in &mut pending {
+                        pending.due = now;
+                    }
+                    pending = self.look(pending);
+                    match self.find_ends(ends) {
+                        Ok(()) => drop(last.send_replace(Some(heartbeat))),
+                        // The next heartbeat says the same and more.
+                        Err(error) => debug!(target: "kafka", %error, "the ends of the topics cannot be read"),
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => pending = self.look(pending),
                 Ok(Lookup::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -148,19 +171,31 @@ impl Finder {
                 pending.wanted.sink.failed(error);
                 return None;
             }
-            Err(Obstacle::Missing) => format!(
-                "topic {topic} does not exist yet: the connector creates it when it reads the first row of the table, so \
+            Err(Obstacle::Missing) => {
+                let words = format!(
+                    "topic {topic} does not exist yet: the connector creates it when it reads the first row of the table, so \
                  check that it runs and captures this table"
-            ),
+                );
+                pending.wanted.sink.no_topic(&words, self.heartbeat);
+                pending.told = None;
+                return Some(pending.later());
+            }
             Err(Obstacle::Wait(words) | Obstacle::Unreachable(words)) => words,
         };
         if pending.told.as_ref() != Some(&words) {
             pending.wanted.sink.waiting(&words);
             pending.told = Some(words);
         }
-        pending.due = Instant::now() + pending.pause;
-        pending.pause = (pending.pause * 2).min(LONGEST_PAUSE);
-        Some(pending)
+        Some(pending.later())
+    }
+
+    fn topic_ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, String> {
+        match self.partition_ids(topic).and_then(|partitions| self.watermarks(topic, partitions)) {
+            Ok(found) => Ok(found.into_iter().map(|found| (found.partition, found.high)).collect()),
+            Err(Obstacle::Missing) => Ok(BTreeMap::from([(0, 0)])),
+            Err(Obstacle::Wait(words) | Obstacle::Unreachable(words)) => Err(words),
+            Err(Obstacle::Fail(error)) => Err(error.to_string()),
+        }
     }
 
     fn find(&self, wanted: &Wanted) -> Result<Vec<Found>, Obstacle> {

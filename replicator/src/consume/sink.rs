@@ -31,6 +31,10 @@ impl Sink {
         self.send(|| Delivery::Waiting(words.to_owned()));
     }
 
+    pub(super) fn no_topic(&self, words: &str, heartbeat: Option<Heartbeat>) {
+        self.send(|| Delivery::NoTopic(words.to_owned(), heartbeat));
+    }
+
     pub(super) fn assigned(&self, ranges: Vec<PartitionRange>) {
         self.send(|| Delivery::Assigned(ranges));
     }

@@ -18,7 +18,7 @@ use crate::change::{ChangeBatch, Event, Op, RowSchema};
 use crate::consume::RawMessage;
 
 /// Fields of `source` that are read.
-pub(super) const SOURCE_FIELDS: [&str; 4] = ["ts_ms", "lsn", "sequence", "snapshot"];
+pub(super) const SOURCE_FIELDS: [&str; 5] = ["ts_ms", "lsn", "sequence", "snapshot", "txId"];
 
 /// How the envelopes of one value schema become change batches.
 #[derive(Debug)]
@@ -200,6 +200,7 @@ struct Source<'a> {
     lsn: Option<&'a Int64Array>,
     sequence: Option<&'a StringArray>,
     snapshot: Option<&'a StringArray>,
+    transaction: Option<&'a Int64Array>,
 }
 
 impl<'a> Source<'a> {
@@ -213,6 +214,7 @@ impl<'a> Source<'a> {
             lsn: numbers("lsn"),
             sequence: texts("sequence"),
             snapshot: texts("snapshot"),
+            transaction: numbers("txId"),
         })
     }
 
@@ -245,6 +247,8 @@ impl<'a> Source<'a> {
             offset: message.offset,
             op,
             position,
+            // 32 bits of it are all that a connector has.
+            transaction: number(self.transaction, row).map(|transaction| transaction as u32),
             source_ts_ms: number(self.ts_ms, row).unwrap_or_default(),
             message_ts_ms: message.timestamp_ms,
             moves_key: message.moves_key,

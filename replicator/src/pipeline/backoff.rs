@@ -15,22 +15,22 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Delays that double from 200 ms to 10 s.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Backoff(Duration);
+pub(crate) struct Backoff(Duration);
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(FIRST)
     }
 
     /// The next delay.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let delay = self.0;
         self.0 = (delay * 2).min(LONGEST);
         delay
     }
 
     /// How long to wait after `error`, which is told; an error that does not pass by itself is given back.
-    pub(super) fn after(&mut self, error: PipelineError, report: &TableHandle) -> Result<Duration, PipelineError> {
+    pub(crate) fn after(&mut self, error: PipelineError, report: &TableHandle) -> Result<Duration, PipelineError> {
         let policy = Policy::of(&error);
         if !policy.is_transient() {
             return Err(error);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use tokio::time::Instant;
 
 use super::times::Times;
 use crate::change::{ChangeBatch, Event, Fold, Folded, KeyHash, Op, PartitionProgress, Progress, SnapshotId, Verdict};
 use crate::consume::{Held, Share};
+use crate::copy::{Contained, Verdicts};
 use crate::table::{Columns, KeyedTable, TableError};
 
 /// Memory that the outcome of one key takes beside its row while more events come.
@@ -32,6 +34,8 @@ pub(super) struct Buffer {
     since: Option<Instant>,
     ahead: Option<Instant>,
     times: Times,
+    /// Tells what the copy contains that the table began with.
+    contained: Option<Verdicts>,
 }
 
 /// The last first half of a key change.
@@ -56,8 +60,10 @@ pub(super) struct LastMessage {
 pub(super) struct Pushed {
     /// The table starts over with a row of a snapshot among them.
     pub starts_over: bool,
-    /// How many were applied before and left out.
+    /// How many were applied before, or are in the copy, and left out.
     pub skipped: u64,
+    /// One of them is in some chunks of the copy and not in others; it and those after it were not folded in.
+    pub partly_contained: bool,
 }
 
 /// What is taken out of a [`Buffer`] for one commit.
@@ -94,11 +100,23 @@ impl Buffer {
             since: None,
             ahead: None,
             times: Times::default(),
+            contained: None,
         }
     }
 
     pub(super) fn progress(&self) -> &PartitionProgress {
         &self.progress
+    }
+
+    /// Leaves out the events that a copy contains.
+    pub(super) fn leave_out(&mut self, contained: Verdicts) {
+        self.contained = Some(contained);
+    }
+
+    /// The copy contains all of these events.
+    pub(super) fn contains_all(&self, batch: &ChangeBatch) -> bool {
+        let verdicts = self.contained.as_ref().filter(|verdicts| verdicts.has_chunks());
+        verdicts.is_some_and(|verdicts| verdicts.judge(batch).iter().all(|contained| *contained == Contained::Yes))
     }
 
     /// The partitions that are read; those that nothing was applied from yet start at `next`.
@@ -127,10 +145,27 @@ impl Buffer {
         fold.widen(arrow)?;
         let progress = self.progress.entry(partition).or_default();
         let (times, half) = (&mut self.times, &mut self.half);
+        let copied = self.contained.as_ref().is_some_and(Verdicts::has_chunks);
         let mut begun = None::<SnapshotId>;
-        let mut skipped = 0;
+        let (mut skipped, mut partly_contained) = (0, false);
+        let mut contained =
+            self.contained.as_ref().map(|verdicts| verdicts.judge(batch)).unwrap_or_default().into_iter();
         fold.push(batch, |event| {
-            let verdict = progress.judge(event);
+            let contained = contained.next().unwrap_or(Contained::No);
+            let verdict = match (progress.judge(event), contained) {
+                _ if partly_contained => return Verdict::Skip,
+                (Verdict::Skip, _) => Verdict::Skip,
+                (_, Contained::Yes) => {
+                    skipped += 1;
+                    return Verdict::Contained;
+                }
+                (_, Contained::Partly) => {
+                    partly_contained = true;
+                    return Verdict::Skip;
+                }
+                (Verdict::Apply, Contained::No) if event.moved_key && copied => Verdict::ApplyAlone,
+                (verdict, Contained::No) => verdict,
+            };
             if verdict == Verdict::Skip {
                 skipped += 1;
                 return verdict;
@@ -152,7 +187,7 @@ impl Buffer {
             // It empties the whole table, whichever partition it shows in first.
             self.progress.values_mut().for_each(|progress| progress.snapshot = begun);
         }
-        Ok(Pushed { starts_over: begun.is_some(), skipped })
+        Ok(Pushed { starts_over: begun.is_some(), skipped, partly_contained })
     }
 
     /// Everything before `next` was seen, whether or not it changed anything; `last` is the last message of it, if there
@@ -226,6 +261,21 @@ impl Buffer {
     /// The keys whose stored rows have values that no event has, in pairs of which one must be there.
     pub(super) fn stored_keys(&self) -> Vec<[KeyHash; 2]> {
         self.fold.as_ref().map(Fold::stored_keys).unwrap_or_default()
+    }
+
+    /// The keys of rows that lack a value, given which rows the table has.
+    pub(super) fn lacking(&self, is_stored: impl Fn(KeyHash) -> bool) -> Vec<KeyHash> {
+        self.fold.as_ref().map(|fold| fold.lacking(is_stored)).unwrap_or_default()
+    }
+
+    /// The key columns of these keys' rows.
+    pub(super) fn key_rows(&self, keys: &[KeyHash]) -> Result<Option<RecordBatch>, TableError> {
+        Ok(self.fold.as_ref().map(|fold| fold.key_rows(keys)).transpose()?)
+    }
+
+    /// Takes what the rows of these keys lack from rows of the source.
+    pub(super) fn supply(&mut self, rows: &RecordBatch, keys: &[KeyHash]) -> Result<(), TableError> {
+        Ok(self.fold.as_mut().map_or(Ok(()), |fold| fold.supply(rows, keys))?)
     }
 
     /// Takes everything out for a commit but the first half of a key change. `schema`: the table's.

@@ -1,5 +1,6 @@
 //! The commits of a table's writer: taken from the buffer, tried until they land, and told.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,9 +12,12 @@ use super::buffer::Pending;
 use super::due::{Decision, Lack, Why, commit_due};
 use super::writer::Writer;
 use crate::change::KeyHash;
+use crate::copy;
 use crate::report::CommitReport;
-use crate::table::{Committed, KeyedTable, TableError};
+use crate::table::Committed;
 
+/// Rows that are looked up at the source by one statement.
+const LOOK_UP_ROWS: usize = 500;
 /// How long a running commit may go on after the table was told to stop.
 const COMMIT_GRACE: Duration = Duration::from_secs(15);
 
@@ -22,8 +26,11 @@ impl Writer {
     pub(super) async fn commit(&mut self, why: Why) -> Result<bool, PipelineError> {
         let mut backoff = self.retry.take().map_or_else(Backoff::new, |(_, backoff)| backoff);
         let attempt = match self.attempt(why).await {
-            Ok(in_time) => return Ok(in_time),
-            Err(error) => backoff.after(error.into(), &self.pipeline.report),
+            Ok(in_time) => {
+                self.pass_copy()?;
+                return Ok(in_time);
+            }
+            Err(error) => backoff.after(error, &self.pipeline.report),
         };
         match attempt {
             Ok(pause) => self.retry = Some((Instant::now() + pause, backoff)),
@@ -33,7 +40,7 @@ impl Writer {
         Ok(true)
     }
 
-    async fn attempt(&mut self, why: Why) -> Result<bool, TableError> {
+    async fn attempt(&mut self, why: Why) -> Result<bool, PipelineError> {
         if self.pending.is_none() && !self.take_pending().await? {
             return Ok(true);
         }
@@ -51,23 +58,48 @@ impl Writer {
     }
 
     /// Takes what is buffered for a commit; false when a value that it needs is nowhere, and may still become needless.
-    async fn take_pending(&mut self) -> Result<bool, TableError> {
-        let Some(table) = &self.table else { return Ok(false) };
-        let lacks = lacks_value(table, &self.buffer.stored_keys()).await?;
+    async fn take_pending(&mut self) -> Result<bool, PipelineError> {
+        if self.table.is_none() {
+            return Ok(false);
+        }
+        let lacks = self.lacks_value().await?;
         let now = Instant::now();
         if lacks && self.lack.is_none() {
             self.pipeline
                 .report
                 .noted("a change leaves a value out that the table does not have: waiting for the row's delete");
         }
-        self.lack = lacks.then(|| Lack { since: self.lack.map_or(now, |lack| lack.since), looked: now });
+        // What the source does not have any more, some change takes away that is still to come.
+        let since = self.lack.filter(|_| self.pipeline.source.is_none()).map_or(now, |lack| lack.since);
+        self.lack = lacks.then_some(Lack { since, looked: now });
         if !matches!(commit_due(&self.pipeline.limits, &self.facts(), now), Decision::Commit(_)) {
             return Ok(false);
         }
+        let Some(table) = &self.table else { return Ok(false) };
         let mut pending = self.buffer.take(table.columns().arrow())?;
         pending.work_within(&self.share);
         self.pending = Some(pending);
         Ok(true)
+    }
+
+    /// Whether a value is nowhere: not in the table, and not at the source if that is known.
+    async fn lacks_value(&mut self) -> Result<bool, PipelineError> {
+        let Some(table) = &self.table else { return Ok(false) };
+        let keys = self.buffer.stored_keys().into_flattened();
+        let found = if keys.is_empty() { Vec::new() } else { table.has_rows(keys.clone()).await? };
+        let stored: HashSet<KeyHash> =
+            keys.into_iter().zip(found).filter_map(|(key, found)| found.then_some(key)).collect();
+        let lacking = self.buffer.lacking(|key| stored.contains(&key));
+        let Some(source) = self.pipeline.source.as_ref().filter(|_| !lacking.is_empty()) else {
+            return Ok(!lacking.is_empty());
+        };
+        for lacking in lacking.chunks(LOOK_UP_ROWS) {
+            let Some(keys) = self.buffer.key_rows(lacking)? else { break };
+            for rows in copy::look_up(source, &keys).await? {
+                self.buffer.supply(&rows, lacking)?;
+            }
+        }
+        Ok(!self.buffer.lacking(|key| stored.contains(&key)).is_empty())
     }
 
     fn landed(&mut self, committed: &Committed, pending: &Pending, duration: Duration, why: Why) {
@@ -89,15 +121,6 @@ impl Writer {
         let offsets = pending.progress.iter().map(|(partition, progress)| (*partition, progress.next_offset));
         self.pipeline.consumer.commit_group_offsets(&self.pipeline.spec.topic, offsets.collect());
     }
-}
-
-/// Whether neither row of some pair of keys is in the table.
-async fn lacks_value(table: &KeyedTable, wanted: &[[KeyHash; 2]]) -> Result<bool, TableError> {
-    if wanted.is_empty() {
-        return Ok(false);
-    }
-    let found = table.has_rows(wanted.as_flattened().to_vec()).await?;
-    Ok(found.chunks_exact(2).any(|pair| !pair[0] && !pair[1]))
 }
 
 /// Lets work go on for a while after the table was told to stop; `None` when it was not done then.

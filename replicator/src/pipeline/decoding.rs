@@ -49,6 +49,10 @@ async fn decode_all(
                 report.waiting(&what);
                 continue;
             }
+            Delivery::NoTopic(what, heartbeat) => {
+                report.no_topic(&what, heartbeat.map(|heartbeat| heartbeat.ts_ms));
+                continue;
+            }
             Delivery::Assigned(ranges) => Step::Assigned(ranges),
             Delivery::Failed(error) => Step::Failed(error.into()),
             Delivery::Batch(raw) => {

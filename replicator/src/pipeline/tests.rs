@@ -57,7 +57,7 @@ impl Station {
         let (report, writer_share, writer_stop) = (board.table("t", "t"), share.clone(), stop.clone());
         let writer = tokio::spawn(async move {
             let table = KeyedTable::open(&spec).await?;
-            let pipeline = Pipeline { spec, consumer, limits, report, stop: writer_stop };
+            let pipeline = Pipeline { spec, source: None, consumer, limits, report, stop: writer_stop };
             Writer::new(pipeline, writer_share, table).run(received).await
         });
         Self { directory, _kafka: kafka, share, board, stop, steps, writer, offset: 0 }
@@ -135,6 +135,7 @@ fn batch(first: i64, warning: &str, lines: &[Line]) -> ChangeBatch {
         position: Some(Position { commit_lsn: 1, lsn: 100 + offset as u64 }),
         source_ts_ms: 7,
         message_ts_ms: Some(offset + 1000),
+        transaction: None,
         // Key 1 becomes key 7.
         moves_key: line.0 == Op::Delete && line.1 == 1,
         moved_key: line.0 == Op::Create && line.1 == 7,

@@ -41,6 +41,7 @@ mod tests {
             position: Some(Position::default()),
             source_ts_ms: 50,
             message_ts_ms: None,
+            transaction: None,
             moves_key: false,
             moved_key: false,
         };

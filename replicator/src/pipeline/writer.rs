@@ -7,14 +7,16 @@ use tokio::time::Instant;
 
 use super::backoff::{Backoff, retry};
 use super::buffer::{Buffer, Pending, only_truncates, progress};
+use super::copied::FollowedCopy;
 use super::decoding::Step;
 use super::due::{Decision, Facts, Lack, commit_due};
 use super::maintenance::Maintenance;
 use super::{Pipeline, PipelineError};
 use crate::change::{ChangeBatch, RowSchema};
 use crate::consume::Share;
+use crate::copy::Found;
 use crate::decode::Decoded;
-use crate::table::{KeyedTable, TableError};
+use crate::table::KeyedTable;
 
 /// How often it is told what the table weighs.
 const STATS_INTERVAL: Duration = Duration::from_secs(15);
@@ -37,6 +39,8 @@ pub(super) struct Writer {
     /// When the table was last weighed for the metrics.
     weighed: Option<Instant>,
     pub(super) maintenance: Maintenance,
+    /// The copy that the table began with.
+    pub(super) copy: Option<FollowedCopy>,
 }
 
 impl Writer {
@@ -54,6 +58,7 @@ impl Writer {
             stopped: None,
             weighed: None,
             maintenance: Maintenance::default(),
+            copy: None,
         }
     }
 
@@ -112,6 +117,7 @@ impl Writer {
             done = self.maintenance.done(), if self.pending.is_none() => if let Some(table) = &mut self.table {
                 self.maintenance.finish(table, done, &self.pipeline.report).await?;
             },
+            found = next_found(&mut self.copy) => self.found(found)?,
             () = self.share.until_pressed(), if !self.share.pressed() => {}
         }
         Ok(())
@@ -142,6 +148,7 @@ impl Writer {
                 self.buffer.seen(partition, next_offset, last, held);
                 if self.buffer.is_empty() {
                     self.pipeline.report.applied(&self.buffer.target());
+                    self.pass_copy()?;
                 }
                 if let Some(failure) = failure {
                     self.pipeline.report.cannot_decode();
@@ -160,15 +167,20 @@ impl Writer {
                 return Ok(false);
             }
             if let Err(error) = self.fold(partition, batch) {
-                self.failure = Some(error.into());
+                self.failure = Some(error);
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn fold(&mut self, partition: i32, batch: &ChangeBatch) -> Result<(), TableError> {
+    fn fold(&mut self, partition: i32, batch: &ChangeBatch) -> Result<(), PipelineError> {
         let Some(table) = &mut self.table else { return Ok(()) };
+        if self.buffer.contains_all(batch) {
+            // Its columns may be those of before the copy.
+            self.pipeline.report.skipped(batch.events.len() as u64);
+            return Ok(());
+        }
         self.buffer.expect_stored_values_of(table.stored_value_bytes());
         let columns = if only_truncates(batch) { table.columns() } else { table.fit(&batch.schema)? };
         let pushed = self.buffer.push(partition, batch, columns)?;
@@ -176,6 +188,10 @@ impl Writer {
             self.pipeline.report.starts_over();
         }
         self.pipeline.report.skipped(pushed.skipped);
+        if pushed.partly_contained {
+            let why = "the table was truncated while its rows were copied";
+            return Err(PipelineError::CopyAnew(why.to_owned()));
+        }
         if !only_truncates(batch) {
             self.pipeline.report.warnings(&batch.schema.warnings);
         }
@@ -201,6 +217,17 @@ impl Writer {
             self.weighed = Some(now);
             self.pipeline.report.stats(&table.stats());
         }
+    }
+}
+
+async fn next_found(copy: &mut Option<FollowedCopy>) -> Found {
+    let found = match copy {
+        Some(copy) => copy.found().await,
+        None => None,
+    };
+    match found {
+        Some(found) => found,
+        None => std::future::pending().await,
     }
 }
 

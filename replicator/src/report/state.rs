@@ -86,6 +86,23 @@ pub(super) struct Knowledge {
     /// Source time up to which the table is complete, milliseconds since the epoch.
     complete_until_ms: Option<i64>,
     heartbeat_seen: bool,
+    /// There is no topic, because nothing has changed since the copy.
+    needs_no_topic: bool,
+    /// How far the copy of the source's rows is, if the table begins with one.
+    copy: Option<CopyStage>,
+    /// Why the source cannot be looked at.
+    unseen: Option<String>,
+}
+
+/// How far a copy is.
+#[derive(Clone, Debug, PartialEq)]
+enum CopyStage {
+    /// So many percent of the rows are copied.
+    Copying { percent: u8, words: String },
+    /// All are, and the stream has not passed what the copy contains.
+    Copied,
+    /// It has.
+    Passed,
 }
 
 impl Knowledge {
@@ -116,6 +133,41 @@ impl Knowledge {
 
     pub(super) fn warn(&mut self, warnings: Vec<String>) {
         self.state.warnings = warnings;
+    }
+
+    pub(super) fn copying(&mut self, percent: u8, words: &str) {
+        self.copy = Some(CopyStage::Copying { percent, words: words.to_owned() });
+        self.moves();
+    }
+
+    pub(super) fn copied_anew(&mut self, why: &str) {
+        self.copy = Some(CopyStage::Copying { percent: 0, words: format!("the rows are copied anew: {why}") });
+        self.complete_until_ms = None;
+        self.moves();
+    }
+
+    pub(super) fn follows_copy(&mut self, passed: bool) {
+        self.copy = Some(if passed { CopyStage::Passed } else { CopyStage::Copied });
+        self.moves();
+    }
+
+    /// What is new about it, if anything is.
+    pub(super) fn source_unseen(&mut self, why: Option<&str>) -> Option<String> {
+        let is_new = self.unseen.as_deref() != why;
+        self.unseen = why.map(str::to_owned);
+        self.unseen.clone().filter(|_| is_new)
+    }
+
+    /// Whether it is new that there is no topic. A table that began with a copy needs none before its first change.
+    pub(super) fn no_topic(&mut self, what: &str, heartbeat_ms: Option<i64>) -> bool {
+        if self.copy.is_none() {
+            let is_new = self.state.message.as_deref() != Some(what);
+            self.stands(Phase::Waiting, what);
+            return is_new;
+        }
+        self.needs_no_topic = true;
+        self.complete_until(heartbeat_ms);
+        false
     }
 
     pub(super) fn assigned(&mut self, progress: &PartitionProgress, ranges: &[PartitionRange]) {
@@ -166,7 +218,7 @@ impl Knowledge {
         self.heartbeat_seen = true;
         if !self.ends.is_empty() && self.outstanding() == 0 {
             // The rows of an added table have no last one; and the connector beats only when it follows changes.
-            if self.state.phase == Phase::Snapshotting {
+            if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
                 self.snapshot = false;
                 self.moves();
             }
@@ -180,14 +232,23 @@ impl Knowledge {
         TableState {
             snapshot_percent: (self.state.phase == Phase::Snapshotting).then(|| self.percent()),
             lag_seconds: self.complete_until_ms.map(lag),
-            lag_messages: (!self.ends.is_empty()).then(|| self.outstanding()),
+            lag_messages: (!self.ends.is_empty() || self.needs_no_topic).then(|| self.outstanding()),
+            warnings: self.state.warnings.iter().cloned().chain(self.unseen.as_ref().map(|why| unseen(why))).collect(),
             ..self.state.clone()
         }
     }
 
     fn moves(&mut self) {
-        self.state.phase = if self.snapshot { Phase::Snapshotting } else { Phase::Streaming };
-        self.state.message = None;
+        let (phase, message) = match &self.copy {
+            Some(CopyStage::Copying { words, .. }) => (Phase::Snapshotting, Some(words.clone())),
+            Some(CopyStage::Copied) => (
+                Phase::Snapshotting,
+                Some("all rows are copied: the table is complete when the changes from then have been read".to_owned()),
+            ),
+            None if self.snapshot => (Phase::Snapshotting, None),
+            Some(CopyStage::Passed) | None => (Phase::Streaming, None),
+        };
+        (self.state.phase, self.state.message) = (phase, message);
     }
 
     fn progressed(&mut self, progress: &PartitionProgress) {
@@ -198,6 +259,9 @@ impl Knowledge {
     }
 
     fn complete_until(&mut self, ts_ms: Option<i64>) {
+        if self.copy.as_ref().is_some_and(|copy| *copy != CopyStage::Passed) {
+            return;
+        }
         self.complete_until_ms = self.complete_until_ms.max(ts_ms);
     }
 
@@ -211,10 +275,19 @@ impl Knowledge {
     }
 
     fn percent(&self) -> u8 {
+        match &self.copy {
+            Some(CopyStage::Copying { percent, .. }) => return *percent,
+            Some(CopyStage::Copied | CopyStage::Passed) => return 100,
+            None => {}
+        }
         let end: i64 = self.ends.values().sum();
         let applied: i64 = self.ends.iter().map(|(partition, end)| self.applied_of(*partition).min(*end)).sum();
         if end == 0 { 0 } else { (applied.saturating_mul(100) / end) as u8 }
     }
+}
+
+fn unseen(why: &str) -> String {
+    format!("the source cannot be looked at, so that a change of the table that no event says is not seen: {why}")
 }
 
 #[cfg(test)]

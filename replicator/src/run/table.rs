@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use tributary_crds::CdcReplication;
+use tributary_crds::{CdcReplication, TableSpec};
 
 use crate::consume::{Consumer, Heartbeat};
+use crate::copy::CopySource;
 use crate::decode::{Decoder, RegistryClient, RegistryError};
 use crate::pipeline::{CommitLimits, Pipeline, PipelineError};
 use crate::report::{TableHandle, describe};
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) settings: Arc<Settings>,
     pub(super) consumer: Consumer,
     pub(super) heartbeats: watch::Receiver<Option<Heartbeat>>,
+    /// Sessions that read rows of the source.
+    pub(super) connections: Arc<Semaphore>,
 }
 
 /// What decodes the messages of a table.
@@ -73,17 +76,25 @@ impl Shared {
     fn work(&self, table: &TableSettings, report: TableHandle, stop: CancellationToken) -> Result<Work, PipelineError> {
         let settings = &self.settings;
         let lag = watch_lag(self.consumer.clone(), self.heartbeats.clone(), table.topic.clone(), report.clone());
+        let source = settings.source.as_ref().map(|source| CopySource {
+            settings: Arc::new(source.clone()),
+            table: TableSpec::new(&table.name),
+            connections: Arc::clone(&self.connections),
+        });
         let pipeline = Pipeline {
+            source,
             spec: settings.table_spec(table),
             consumer: self.consumer.clone(),
             limits: CommitLimits { interval: settings.commit_interval, bytes: settings.commit_size },
             report,
             stop,
         };
-        let decoder = decoder(&settings.format)?;
+        // What it refuses is known before the table is opened.
+        decoder(&settings.format)?;
+        let settings = Arc::clone(settings);
         Ok(Box::pin(async move {
             tokio::select! {
-                ended = pipeline.run(decoder) => ended,
+                ended = pipeline.run(|| decoder(&settings.format)) => ended,
                 never = lag => match never {},
             }
         }))

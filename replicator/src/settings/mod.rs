@@ -4,6 +4,7 @@ mod error;
 mod kafka;
 mod secrets;
 mod shard;
+mod source;
 mod storage;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use url::Url;
 pub use error::SettingsError;
 pub use secrets::Secrets;
 pub use shard::{Shard, ShardError};
+pub use source::SourceSettings;
 pub use storage::Storage;
 
 use crate::{
@@ -39,6 +41,8 @@ pub struct Settings {
     pub tables: Vec<TableSettings>,
     /// How Kafka is reached.
     pub kafka: KafkaClient,
+    /// The database that rows are copied from.
+    pub source: Option<SourceSettings>,
     /// Topic of the connector's heartbeats.
     pub heartbeat_topic: String,
     /// How messages are written.
@@ -134,6 +138,7 @@ impl Settings {
                 options: kafka::options(kafka, secrets)?,
                 group_id: topic::group(resource),
             },
+            source: SourceSettings::of(resource, secrets)?,
             heartbeat_topic: topic::heartbeat(resource),
             format: format(&spec.format, secrets)?,
             storage,

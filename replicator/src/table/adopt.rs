@@ -1,6 +1,7 @@
 //! What landed is taken into memory: our commits, and those of others as far as they leave the rows as they were.
 
 use super::change::Commit;
+use super::commit::Task;
 use super::log::Entry;
 use super::state::Known;
 use super::{KeyedTable, TableError, progress};
@@ -22,12 +23,17 @@ impl KeyedTable {
         adopted.map_err(|error| TableError::Internal(format!("a commit landed and could not be taken in: {error}")))
     }
 
-    /// Takes in a commit of somebody else. `true`: it was ours after all, because it moved the progress to `target`.
-    pub(super) async fn take_in(&mut self, entry: Entry, target: &PartitionProgress) -> Result<bool, TableError> {
+    /// Takes in a commit of somebody else. `true`: it was ours after all, because it moved the progress, or the copy, to where
+    /// `task` does. A copy alone moves rows without the progress: who else does that copies as well.
+    pub(super) async fn take_in(&mut self, entry: Entry, task: &Task<'_>) -> Result<bool, TableError> {
         let theirs = progress::of_txns(&self.context.spec.topic, &entry.txns);
-        let is_target = theirs.as_ref() == Some(target) && *target != self.state.progress;
+        let moves_copy = task.copy.is_some() && entry.copy() == task.copy;
+        let is_target = theirs.as_ref() == Some(task.progress) && (*task.progress != self.state.progress || moves_copy);
         if let Some(theirs) = theirs.filter(|_| !is_target) {
             self.refuse_second_writer(&theirs)?;
+            if entry.changes_data() {
+                return Err(TableError::SecondCopy { uri: self.context.uri.to_string(), version: entry.version });
+            }
         } else if !is_target && (entry.changes_data() || !self.state.keeps_rows(&self.context, &entry).await?) {
             return Err(self.context.foreign_change(&entry));
         }

@@ -75,6 +75,8 @@ pub(super) struct Change {
     /// Files that stay with more rows deleted.
     pub shrunk: Vec<(Arc<DataFile>, DeletionVector, RoaringTreemap)>,
     pub removed: Vec<Arc<DataFile>>,
+    /// All rows go, and the columns may be other ones from now on.
+    pub other_columns: bool,
 }
 
 /// A commit, ready to be put: it is put again as it is until its fate is known.
@@ -130,6 +132,7 @@ impl Change {
         Known {
             keys: self.added.iter().map(|file| (file.add.path.clone(), Arc::clone(&file.keys))).collect(),
             deleted: shrunk.chain(added).collect(),
+            other_columns: self.other_columns,
         }
     }
 }

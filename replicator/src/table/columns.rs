@@ -49,6 +49,11 @@ impl Columns {
         Ok(Self { arrow: Arc::new(arrow), key, seed })
     }
 
+    /// The same columns with the hashes of another table's: of what that one becomes.
+    pub(super) fn with_seed_of(self, other: &Self) -> Self {
+        Self { seed: other.seed, ..self }
+    }
+
     /// What turns key columns into hashes. They differ from table to table, so that nobody who only writes rows can make
     /// two keys collide.
     pub fn key_encoder(&self) -> Result<KeyEncoder, ArrowError> {

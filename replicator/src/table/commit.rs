@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::change::{Change, Commit, Removal, WrittenFile};
-use super::log::Landing;
+use super::columns::Columns;
+use super::log::{Landing, Metadata, Protocol};
 use super::new_files::sorted_keys;
 use super::rewrite;
 use super::{KeyedTable, TableError, Writes, create, deletion_vector, index, progress, protocol};
@@ -48,9 +49,30 @@ pub struct Stages {
     pub put: Duration,
 }
 
+/// What a commit is to do.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub folded: &'a Folded,
+    pub progress: &'a PartitionProgress,
+    /// What the log says of the copy from then on, if that changes.
+    pub copy: Option<&'a str>,
+    /// New rows that are in files already.
+    pub files: Option<&'a [WrittenFile]>,
+    /// Other columns, of a table that is emptied.
+    pub columns: Option<&'a Columns>,
+}
+
+impl<'a> Task<'a> {
+    /// Applies `folded` and moves the progress.
+    pub(super) fn of(folded: &'a Folded, progress: &'a PartitionProgress) -> Self {
+        Self { folded, progress, copy: None, files: None, columns: None }
+    }
+}
+
 /// A commit that has not landed yet, as far as is known.
 pub(super) struct Pending {
     progress: PartitionProgress,
+    copy: Option<String>,
     id: Uuid,
     written: Option<Vec<WrittenFile>>,
     /// What the commit takes away, by a version of the table.
@@ -66,11 +88,12 @@ struct Attempt {
 }
 
 impl Pending {
-    fn new(progress: &PartitionProgress) -> Self {
+    fn new(task: &Task<'_>) -> Self {
         Self {
-            progress: progress.clone(),
+            progress: task.progress.clone(),
+            copy: task.copy.map(str::to_owned),
             id: Uuid::new_v4(),
-            written: None,
+            written: task.files.map(<[_]>::to_vec),
             removal: None,
             attempt: None,
             report: Committed::default(),
@@ -91,15 +114,23 @@ impl KeyedTable {
     /// After a transient error, call it again with the same arguments: the commit may still land, and is known by its
     /// identity then.
     pub async fn commit(&mut self, folded: &Folded, progress: &PartitionProgress) -> Result<Committed, TableError> {
-        let mut pending = match self.pending.take() {
-            Some(pending) if pending.progress == *progress => pending,
-            Some(_) => return Err(TableError::Internal("another commit before the last one has landed".to_owned())),
-            None => Pending::new(progress),
-        };
         self.refuse_step_back(progress)?;
-        let result = Box::pin(self.commit_pending(folded, &mut pending)).await;
+        let copy = self.copy.clone();
+        self.commit_task(Task { copy: copy.as_deref(), ..Task::of(folded, progress) }).await
+    }
+
+    pub(super) async fn commit_task(&mut self, task: Task<'_>) -> Result<Committed, TableError> {
+        let mut pending = match self.pending.take() {
+            Some(pending) if pending.progress == *task.progress && pending.copy.as_deref() == task.copy => pending,
+            Some(_) => return Err(TableError::Internal("another commit before the last one has landed".to_owned())),
+            None => Pending::new(&task),
+        };
+        let result = Box::pin(self.commit_pending(task, &mut pending)).await;
         match &result {
-            Ok(_) => self.grown = None,
+            Ok(_) => {
+                self.grown = None;
+                self.copy.take_if(|copy| task.copy == Some(copy));
+            }
             // While its fate is not known, the log may name its files.
             Err(error) if error.is_transient() || pending.attempt.is_some() => self.pending = Some(pending),
             Err(_) => self.context.discard(pending.files()).await,
@@ -107,8 +138,9 @@ impl KeyedTable {
         result
     }
 
-    async fn commit_pending(&mut self, folded: &Folded, pending: &mut Pending) -> Result<Committed, TableError> {
+    async fn commit_pending(&mut self, task: Task<'_>, pending: &mut Pending) -> Result<Committed, TableError> {
         if pending.written.is_none() {
+            let folded = task.folded;
             let keys = sorted_keys(folded);
             // Neither needs the other, and both take most of a commit. Looking up goes on on other threads while this one
             // writes, so it has to begin first.
@@ -122,7 +154,7 @@ impl KeyedTable {
         loop {
             let attempt = match pending.attempt.take() {
                 Some(attempt) => attempt,
-                None => self.attempt(folded, pending).await?,
+                None => self.attempt(task, pending).await?,
             };
             let started = Instant::now();
             let Commit { id, entry, bytes, .. } = &attempt.commit;
@@ -139,7 +171,7 @@ impl KeyedTable {
                 Ok(Landing::Taken(entry)) => {
                     // It will never land: its version is somebody else's.
                     self.context.discard(attempt.own).await;
-                    if self.take_in(*entry, &pending.progress).await? {
+                    if self.take_in(*entry, &task).await? {
                         self.context.discard(pending.files()).await;
                         return Ok(self.committed(pending.report));
                     }
@@ -158,26 +190,28 @@ impl KeyedTable {
     }
 
     /// Plans the commit on top of the present version, and writes what only this plan needs.
-    async fn attempt(&self, folded: &Folded, pending: &mut Pending) -> Result<Attempt, TableError> {
+    async fn attempt(&self, task: Task<'_>, pending: &mut Pending) -> Result<Attempt, TableError> {
         let current = pending.removal.take().filter(|(version, _)| *version == self.state.version);
         let removal = if let Some((_, removal)) = current {
             removal
         } else {
-            let (removal, locate) = self.removal(folded, &sorted_keys(folded)).await?;
+            let (removal, locate) = self.removal(task.folded, &sorted_keys(task.folded)).await?;
             pending.report.stages.locate += locate;
             removal
         };
         let started = Instant::now();
         let mut change = Change {
-            operation: "MERGE",
-            details: self.offsets(&pending.progress),
+            operation: if task.files.is_some() { "WRITE" } else { "MERGE" },
+            // A copy applies no offsets.
+            details: if task.files.is_some() { Map::new() } else { self.offsets(&pending.progress) },
             changes_data: true,
             txns: progress::txns(&self.context.spec.topic, &pending.progress),
             added: pending.written.clone().unwrap_or_default(),
             removed: removal.emptied,
+            other_columns: task.columns.is_some(),
             ..Change::default()
         };
-        (change.protocol, change.metadata) = self.wider()?;
+        (change.protocol, change.metadata) = self.wider(&task)?;
         let mut own = Vec::new();
         match self.context.spec.writes {
             Writes::DeletionVectors if !removal.shrunk.is_empty() => {
@@ -224,19 +258,30 @@ impl KeyedTable {
         Ok((removal, started.elapsed()))
     }
 
-    /// Protocol and metadata of a table that gets more columns or properties.
-    fn wider(&self) -> Result<(Option<super::log::Protocol>, Option<super::log::Metadata>), TableError> {
+    /// Protocol and metadata of a table that gets more columns, or other ones, or properties.
+    fn wider(&self, task: &Task<'_>) -> Result<(Option<Protocol>, Option<Metadata>), TableError> {
         let (spec, state) = (&self.context.spec, &self.state);
-        let grown = match &self.grown {
-            Some(grown) => {
-                let columns = state.columns.with_columns_of(grown)?;
-                (columns != state.columns).then(|| create::with_columns(&state.metadata, &columns)).transpose()?
+        let columns = task.columns.unwrap_or(self.columns());
+        let mut metadata = match (task.columns, &self.grown) {
+            (Some(columns), _) => create::with_schema(&state.metadata, columns, spec)?,
+            (None, Some(grown)) => {
+                let grown = state.columns.with_columns_of(grown)?;
+                if grown == state.columns {
+                    state.metadata.clone()
+                } else {
+                    create::with_columns(&state.metadata, &grown)?
+                }
             }
-            None => None,
+            (None, None) => state.metadata.clone(),
         };
-        let kept = create::with_properties(grown.as_ref().unwrap_or(&state.metadata), spec, self.columns());
-        let features = protocol::features(spec.writes, self.columns().has_timestamp_ntz()?);
-        Ok((protocol::with(&state.protocol, features), kept.or(grown)))
+        if let Some(with_properties) = create::with_properties(&metadata, spec, columns) {
+            metadata = with_properties;
+        }
+        if let Some(copy) = task.copy {
+            metadata.configuration.insert(create::COPY.to_owned(), copy.to_owned());
+        }
+        let features = protocol::features(spec.writes, columns.has_timestamp_ntz()?);
+        Ok((protocol::with(&state.protocol, features), (metadata != state.metadata).then_some(metadata)))
     }
 
     fn offsets(&self, progress: &PartitionProgress) -> Map<String, Value> {

@@ -19,6 +19,8 @@ pub(super) const KEY_COLUMNS: &str = "tributary.keyColumns";
 const FILE_RETENTION: &str = "delta.deletedFileRetentionDuration";
 /// For how long versions of the log stay.
 const LOG_RETENTION: &str = "delta.logRetentionDuration";
+/// What the rows were copied from, and how far that is.
+pub(super) const COPY: &str = "tributary.copy";
 const DELETION_VECTORS: &str = "delta.enableDeletionVectors";
 /// By which columns readers may skip files.
 const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
@@ -63,6 +65,17 @@ pub(super) fn with_properties(metadata: &Metadata, spec: &TableSpec, columns: &C
     let mut changed = metadata.clone();
     changed.configuration.extend(kept(spec, columns));
     (changed != *metadata).then_some(changed)
+}
+
+/// The same metadata of a table that gets other columns, with all rows.
+pub(super) fn with_schema(metadata: &Metadata, columns: &Columns, spec: &TableSpec) -> Result<Metadata, TableError> {
+    check_columns("partitionBy", &metadata.partition_columns, columns)?;
+    check_cluster_by(spec, columns)?;
+    let mut changed = metadata.clone();
+    changed.schema_string = serde_json::to_string(&columns.delta()?).map_err(unexpected)?;
+    let key = serde_json::to_string(&columns.key_names()).map_err(unexpected)?;
+    changed.configuration.insert(KEY_COLUMNS.to_owned(), key);
+    Ok(changed)
 }
 
 /// The same metadata with more columns: those that others described stay as they described them.

@@ -125,6 +125,17 @@ pub enum TableError {
         /// Next offset that this process applied.
         ours: i64,
     },
+    /// Another replicator copies rows into the same table.
+    #[error(
+        "another replicator copies the source's rows into the Delta table at {uri}: version {version} is a part of its copy. \
+             Stop one of the two, then restart the other"
+    )]
+    SecondCopy {
+        /// Address of the table.
+        uri: String,
+        /// Version that the other one made.
+        version: u64,
+    },
     /// The source table has no key.
     #[error(
         "the source table has no primary key, so its rows cannot be told apart. Add a primary key, or set \
@@ -215,7 +226,8 @@ impl TableError {
             Self::Unsupported { .. }
             | Self::ForeignChange { .. }
             | Self::NotOurs { .. }
-            | Self::SecondWriter { .. } => ErrorKind::Foreign,
+            | Self::SecondWriter { .. }
+            | Self::SecondCopy { .. } => ErrorKind::Foreign,
             Self::NoKey
             | Self::ColumnType { .. }
             | Self::KeyChanged { .. }

@@ -5,10 +5,12 @@
 
 mod adopt;
 mod change;
+mod chunk;
 mod clock;
 mod columns;
 mod commit;
 mod context;
+mod copied;
 mod create;
 mod data_file;
 mod deletion_vector;
@@ -34,6 +36,7 @@ mod stats;
 mod stored_values;
 mod writer;
 
+pub use chunk::{ChunkTarget, ChunkWriter, WrittenChunk};
 pub use clock::Clock;
 pub use columns::Columns;
 pub use commit::{Committed, Stages};
@@ -59,6 +62,8 @@ pub struct KeyedTable {
     state: State,
     /// Columns of table and source together, when the source has got more: the next commit adds them.
     grown: Option<Columns>,
+    /// What the next commit says of the copy.
+    copy: Option<String>,
     pending: Option<Pending>,
     schedule: Schedule,
     stored_value_bytes: AtomicUsize,
@@ -68,7 +73,7 @@ impl KeyedTable {
     fn of(context: Context, state: State) -> Self {
         let schedule = Schedule::new(state.version);
         let stored_value_bytes = AtomicUsize::new(stored_values::UNKNOWN_BYTES);
-        Self { context, state, grown: None, pending: None, schedule, stored_value_bytes }
+        Self { context, state, grown: None, copy: None, pending: None, schedule, stored_value_bytes }
     }
 
     /// How far each partition was applied, as the Delta log has it.

@@ -69,9 +69,9 @@ pub(super) async fn together(
 }
 
 /// Rows on their way into files.
-struct Output<'a> {
-    context: &'a Context,
-    columns: &'a Columns,
+pub(super) struct Output {
+    context: Context,
+    columns: Columns,
     encoder: KeyEncoder,
     values: PartitionValues,
     /// Columns that a file holds.
@@ -93,10 +93,11 @@ struct Open {
     origins: Origins,
 }
 
-impl<'a> Output<'a> {
-    fn new(
-        context: &'a Context,
-        columns: &'a Columns,
+impl Output {
+    /// Files of one partition. With `data_change` its rows are new in the table.
+    pub(super) fn new(
+        context: &Context,
+        columns: &Columns,
         values: PartitionValues,
         data_change: bool,
     ) -> Result<Self, TableError> {
@@ -104,8 +105,8 @@ impl<'a> Output<'a> {
         let schema = arrow_schema::Schema::new(fields.cloned().collect::<Vec<_>>());
         let named = context.spec.cluster_by.iter().filter_map(|name| schema.index_of(name).ok());
         Ok(Self {
-            context,
-            columns,
+            context: context.clone(),
+            columns: columns.clone(),
             encoder: columns.key_encoder()?,
             values,
             cluster_by: named.collect(),
@@ -137,7 +138,8 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    async fn push(&mut self, batch: RecordBatch, target: Option<u64>) -> Result<(), TableError> {
+    /// Takes rows, in the columns of the table. A file is closed when it has `target` bytes.
+    pub(super) async fn push(&mut self, batch: RecordBatch, target: Option<u64>) -> Result<(), TableError> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -199,7 +201,7 @@ impl<'a> Output<'a> {
 
     fn start(&self, first: &RecordBatch) -> Result<FileWriter, TableError> {
         let name = format!("part-{}.zstd.parquet", Uuid::new_v4());
-        let writer = FileWriter::new(self.context, &name, self.values.clone(), self.columns, first);
+        let writer = FileWriter::new(&self.context, &name, self.values.clone(), &self.columns, first);
         writer.map_err(TableError::data_file(&self.context.uri, &name))
     }
 
@@ -207,15 +209,16 @@ impl<'a> Output<'a> {
         let Some(Open { writer, keys, origins }) = self.open.take() else { return Ok(()) };
         let add = writer.close(self.data_change).await;
         let add = add.map_err(TableError::data_file(&self.context.uri, "a compacted file"))?;
-        let index = self.context.index(self.columns)?;
+        let index = self.context.index(&self.columns)?;
         let (path, keys) = (add.path.clone(), keys.into_iter().zip(0..).collect());
         let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?)).await?;
-        self.context.refuse_tie(self.columns, &add, &keys).await?;
+        self.context.refuse_tie(&self.columns, &add, &keys).await?;
         self.done.push(Rewritten { file: WrittenFile { add, keys: Arc::new(keys) }, origins });
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Vec<Rewritten>, TableError> {
+    /// Closes the last file. All that were written.
+    pub(super) async fn finish(mut self) -> Result<Vec<Rewritten>, TableError> {
         self.sort_waiting(None).await?;
         self.close().await?;
         Ok(self.done)

@@ -36,6 +36,8 @@ pub(super) struct Known {
     pub keys: HashMap<String, Arc<KeyRun>>,
     /// Deleted rows by path.
     pub deleted: HashMap<String, RoaringTreemap>,
+    /// It takes all rows away, so that the columns and the key may be other ones.
+    pub other_columns: bool,
 }
 
 /// A commit with everything that its files hold.
@@ -56,7 +58,7 @@ impl State {
         let metadata = entry.metadata.as_ref().unwrap_or(&self.metadata);
         protocol::check(entry.protocol.as_ref().unwrap_or(&self.protocol), metadata, &context.uri)?;
         let columns = match &entry.metadata {
-            Some(metadata) => self.columns_of(context, metadata)?,
+            Some(metadata) => self.columns_of(context, metadata, known.other_columns)?,
             None => self.columns.clone(),
         };
         let parts = entry.adds.iter().map(|add| {
@@ -81,11 +83,11 @@ impl State {
         foreign::keeps_rows(context, entry, live).await
     }
 
-    fn columns_of(&self, context: &Context, metadata: &Metadata) -> Result<Columns, TableError> {
+    fn columns_of(&self, context: &Context, metadata: &Metadata, may_differ: bool) -> Result<Columns, TableError> {
         let uri = context.uri.to_string();
         let not_ours = |found: &str| TableError::NotOurs { uri: uri.clone(), found: found.to_owned() };
         let columns = Columns::of_metadata(metadata)?.ok_or_else(|| not_ours("its key columns are gone"))?;
-        if columns.key_kind() != self.columns.key_kind() {
+        if !may_differ && columns.key_kind() != self.columns.key_kind() {
             return Err(not_ours("somebody changed its key columns or made it anew"));
         }
         Ok(columns)

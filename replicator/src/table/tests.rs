@@ -62,6 +62,7 @@ impl Fixture {
             position: Some(Position { commit_lsn: 1, lsn: 100 + at as u64 }),
             source_ts_ms: 7,
             message_ts_ms: Some(first + at as i64 + 1),
+            transaction: None,
             moves_key: false,
             moved_key: false,
         };

@@ -44,6 +44,7 @@ fn event(message: &Message, offset: usize) -> Event {
         op: message.op,
         position: message.position,
         source_ts_ms: message.source_ts_ms,
+        transaction: None,
         moves_key: message.moves_key,
         moved_key: message.moved_key,
         message_ts_ms: Some(1_000_000 + offset as i64),

@@ -5,23 +5,35 @@ use std::time::{Duration, Instant};
 use tokio_postgres::error::SqlState;
 use tributary_crds::{CdcReplication, Postgres};
 
-use super::names::{publication, slot};
+use super::facts::server;
+use super::names::{is_managed, publication, slot};
+use super::published::read_publication;
 use super::{Credentials, Session, SourceError, connect, sql};
 
 /// A sender that was told to end may be in the middle of a large transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Drops the resource's slot and publication, as far as they are there. The connector must be gone: it would come back to
-/// its slot.
+/// Drops the resource's slot and publication, as far as they are there and are its own: those that another resource has taken
+/// over stay, with their reader, and so does a publication that somebody else keeps. The connector must be gone: it would come
+/// back to its slot.
 pub async fn cleanup(
     resource: &CdcReplication,
     postgres: &Postgres,
     credentials: &Credentials,
 ) -> Result<(), SourceError> {
     let session = connect(postgres, credentials).await?;
+    if !is_managed(resource) {
+        return drop_slot(&session, &slot(resource)).await;
+    }
+    let version = server(&session).await?.version;
+    let (name, uid) = (publication(resource), resource.metadata.uid.as_deref());
+    let existing = read_publication(&session, version, &name).await?;
+    if existing.is_some_and(|publication| publication.claimed_by_other(uid).is_some()) {
+        return Ok(());
+    }
     drop_slot(&session, &slot(resource)).await?;
-    drop_publication(&session, &publication(resource)).await
+    drop_publication(&session, &name).await
 }
 
 /// Ends whoever reads from the slot, and drops it.

@@ -3,6 +3,7 @@
 use tributary_crds::CdcReplication;
 
 use super::names::{publication, slot};
+use super::published::{Publication, read_publication};
 use super::tables::{Table, tables};
 use super::{Session, SourceError};
 
@@ -73,22 +74,12 @@ pub struct Slot {
     pub retained_bytes: Option<i64>,
 }
 
-/// The publication.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// Whether the user owns it, so that its tables can be changed.
-    pub owned: bool,
-    /// Whether it is `FOR ALL TABLES`, whose list cannot be changed.
-    pub all_tables: bool,
-    /// Its tables as `schema.table`.
-    pub tables: Vec<String>,
-}
-
 impl Facts {
-    /// Whether the publication has the table: with a filtered publication that means that a connector which knows the
-    /// table has started.
-    pub fn publishes(&self, table: &str) -> bool {
-        self.publication.as_ref().is_some_and(|publication| publication.tables.iter().any(|name| name == table))
+    /// The resource that keeps the publication and whose connector reads the slot, if that is another one than the one with this
+    /// uid. A claim whose slot nobody reads is that of a resource that is gone.
+    pub fn publication_taken_by(&self, uid: Option<&str>) -> Option<&str> {
+        let is_read = self.slot.as_ref().is_some_and(|slot| slot.active);
+        self.publication.as_ref().filter(|_| is_read)?.claimed_by_other(uid)
     }
 
     /// Whether the server is one that the other questions can be put to.
@@ -106,14 +97,14 @@ pub async fn facts(session: &Session, resource: &CdcReplication) -> Result<Facts
     }
     Ok(Facts {
         slot: read_slot(session, &slot(resource)).await?,
-        publication: read_publication(session, &publication(resource)).await?,
+        publication: read_publication(session, server.version, &publication(resource)).await?,
         tables: tables(session, &resource.spec.tables).await?,
         server,
         role,
     })
 }
 
-async fn server(session: &Session) -> Result<Server, SourceError> {
+pub(super) async fn server(session: &Session) -> Result<Server, SourceError> {
     let query = "SELECT current_setting('server_version_num')::int, current_setting('wal_level'), pg_is_in_recovery(),
         current_setting('max_replication_slots')::bigint, (SELECT count(*) FROM pg_replication_slots),
         current_setting('max_wal_senders')::bigint, (SELECT count(*) FROM pg_stat_replication), current_database()::text";
@@ -153,12 +144,4 @@ async fn read_slot(session: &Session, name: &str) -> Result<Option<Slot>, Source
         wal_status: row.get(3),
         retained_bytes: row.get(4),
     }))
-}
-
-async fn read_publication(session: &Session, name: &str) -> Result<Option<Publication>, SourceError> {
-    let query = "SELECT pg_has_role(pubowner, 'USAGE'), puballtables, ARRAY(
-            SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1)
-        FROM pg_publication WHERE pubname = $1";
-    let row = session.query_opt(query, &[&name]).await.map_err(SourceError::statement("read the publications"))?;
-    Ok(row.map(|row| Publication { owned: row.get(0), all_tables: row.get(1), tables: row.get(2) }))
 }

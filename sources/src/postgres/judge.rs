@@ -1,5 +1,6 @@
 //! Facts and the resource in, findings out: everything that would fail later, said now and with the way out.
 
+mod publication;
 mod server;
 mod table;
 
@@ -8,9 +9,9 @@ mod tests;
 
 use tributary_crds::CdcReplication;
 
-use super::facts::{Facts, Publication, Slot};
+use super::facts::{Facts, Slot};
 use super::finding::Finding;
-use super::names::{publication, slot};
+use super::names::slot;
 use super::sql;
 
 /// Everything about the source that must be changed first, or that should be known. Errors come first.
@@ -23,7 +24,7 @@ pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {
             Some(own) => existing_slot(own, &slot(resource), facts, &mut found),
             None => server::room(facts, &mut found),
         }
-        publishing(facts, &publication(resource), &mut found);
+        publication::publication(facts, resource, &mut found);
         for table in &facts.tables {
             table::table(table, facts, resource, &mut found);
         }
@@ -82,28 +83,4 @@ fn retained(bytes: Option<i64>, slot: &str) -> Option<Finding> {
         "Set spec.suspend to false, or see in ConnectorReady why the connector does not run. Or limit what is kept with \
          max_slot_wal_keep_size: beyond that the slot is lost, and the tables have to be copied anew.",
     ))
-}
-
-fn publishing(facts: &Facts, name: &str, found: &mut Vec<Finding>) {
-    let (user, quoted) = (sql::identifier(&facts.role.name), sql::identifier(name));
-    match &facts.publication {
-        None if !facts.role.can_create => {
-            let database = sql::identifier(&facts.server.database);
-            let message = format!("The user {user} may not create a publication in the database {database}");
-            let advice = format!("Run as its owner: GRANT CREATE ON DATABASE {database} TO {user};");
-            found.push(Finding::error("CreateNotPermitted", message, advice));
-        }
-        Some(Publication { all_tables: true, .. }) => {
-            let message =
-                format!("The publication {quoted} is FOR ALL TABLES, and the connector needs one of its own tables");
-            found.push(Finding::error("PublicationForeign", message, format!("Drop it: DROP PUBLICATION {quoted};")));
-        }
-        Some(Publication { owned: false, .. }) => {
-            let message =
-                format!("The publication {quoted} belongs to somebody else, so {user} cannot change its tables");
-            let advice = format!("Run: ALTER PUBLICATION {quoted} OWNER TO {user};");
-            found.push(Finding::error("PublicationForeign", message, advice));
-        }
-        _ => {}
-    }
 }

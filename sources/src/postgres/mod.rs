@@ -12,10 +12,14 @@ mod finding;
 mod judge;
 mod names;
 mod position;
+mod publication;
+mod published;
+mod range;
 #[cfg(feature = "rows")]
 mod rows;
 mod snapshot;
 mod sql;
+mod stream;
 mod tables;
 
 pub use barrier::{Barrier, Running};
@@ -25,15 +29,20 @@ pub use columns::Column;
 pub use connect::{Credentials, Session, connect};
 pub use difference::{Difference, Remedy, differences};
 pub use error::SourceError;
-pub use facts::{Facts, Publication, Role, Server, Slot, facts};
+pub use facts::{Facts, Role, Server, Slot, facts};
 pub use finding::{Finding, Severity};
 pub use judge::judge;
 pub use names::{publication, slot};
 pub use position::{Position, position, tick};
+pub use publication::{Change, prepare, publication_changes, publish};
+pub use published::{Member, Publication};
+pub use range::{KeyValue, Range, RangeColumn};
 #[cfg(feature = "rows")]
 pub use rows::{Reading, RowReader, Rows, ValueError};
 pub use snapshot::{NoSnapshot, Snapshot, snapshot};
-pub use tables::{Identity, Kind, Table};
+pub use sql::identifier;
+pub use stream::{delivered, estimated_rows, membership};
+pub use tables::{Identity, Kind, Table, table};
 
 use tributary_crds::{CdcReplication, Postgres};
 

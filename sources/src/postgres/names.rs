@@ -5,16 +5,24 @@ use tributary_crds::{CdcReplication, topic};
 /// Postgres cuts longer identifiers off.
 const MAX_IDENTIFIER: usize = 63;
 
-/// Name of the replication slot: lower-case letters, digits and `_`, at most 63, and different for different resources.
+/// Name of the replication slot: the one that the resource gives it, or one of lower-case letters, digits and `_`, at most 63,
+/// that is different for different resources.
 ///
 /// A slot belongs to the whole server, so it carries the namespace; and `a-b` must differ from `a_b`, so a hash follows.
 pub fn slot(resource: &CdcReplication) -> String {
-    identifier(&topic::prefix(resource))
+    let given = resource.spec.source.postgres.as_ref().and_then(|postgres| postgres.slot.clone());
+    given.unwrap_or_else(|| identifier(&topic::prefix(resource)))
 }
 
-/// Name of the publication; the same as the slot's, since both come and go together.
+/// Name of the publication: the one that the resource gives it, or the same that the slot has without a name of its own.
 pub fn publication(resource: &CdcReplication) -> String {
-    identifier(&topic::prefix(resource))
+    let given = resource.spec.source.postgres.as_ref().and_then(|postgres| postgres.publication.name.clone());
+    given.unwrap_or_else(|| identifier(&topic::prefix(resource)))
+}
+
+/// Whether the operator makes and keeps the publication, and not somebody else.
+pub(super) fn is_managed(resource: &CdcReplication) -> bool {
+    resource.spec.source.postgres.as_ref().is_none_or(|postgres| postgres.publication.managed)
 }
 
 fn identifier(prefix: &str) -> String {
@@ -60,5 +68,22 @@ mod tests {
             assert_eq!(slots.iter().filter(|other| *other == slot).count(), 1, "{slot}");
         }
         assert_eq!(slots[0], "tributary_sales_shop_4ae46847");
+    }
+
+    #[test]
+    fn names_that_the_resource_gives_are_taken_as_they_are() {
+        let resource: CdcReplication = serde_json::from_value(serde_json::json!({
+            "metadata": {"namespace": "sales", "name": "shop"},
+            "spec": {
+                "source": {"postgres": {
+                    "host": "db", "database": "shop", "credentials": {"secretName": "db"},
+                    "slot": "mine", "publication": {"name": "sales", "managed": false},
+                }},
+                "tables": [], "kafka": {}, "destination": {"uri": "file:///lake"},
+            },
+        }))
+        .unwrap();
+        assert_eq!((slot(&resource).as_str(), publication(&resource).as_str()), ("mine", "sales"));
+        assert!(!is_managed(&resource));
     }
 }

@@ -1,7 +1,7 @@
 //! Names in SQL, and in the advice that quotes it.
 
 /// A quoted identifier: whatever the name holds, it is one name.
-pub(super) fn identifier(name: &str) -> String {
+pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -70,9 +70,14 @@ pub(super) async fn tables(session: &Session, specs: &[TableSpec]) -> Result<Vec
     let mut columns = columns(session, &schemas, &names).await?;
     let tables = specs.iter().zip(&rows).map(|(spec, row)| {
         let number: i64 = row.get("number");
-        table(spec, row, columns.remove(&number).unwrap_or_default())
+        table_of(spec, row, columns.remove(&number).unwrap_or_default())
     });
     Ok(tables.collect())
+}
+
+/// What the catalogue says of one table.
+pub async fn table(session: &Session, spec: &TableSpec) -> Result<Option<Table>, SourceError> {
+    Ok(tables(session, std::slice::from_ref(spec)).await?.pop())
 }
 
 /// Schemas and tables of `schema.table`.
@@ -81,7 +86,7 @@ fn split(specs: &[TableSpec]) -> (Vec<&str>, Vec<&str>) {
     specs.iter().map(|spec| spec.name.split_once('.').unwrap_or(("", &spec.name))).unzip()
 }
 
-fn table(spec: &TableSpec, row: &Row, columns: Vec<Column>) -> Table {
+fn table_of(spec: &TableSpec, row: &Row, columns: Vec<Column>) -> Table {
     Table {
         name: spec.name.clone(),
         kind: row.get::<_, Option<&str>>("kind").map(|kind| match kind {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tributary_crds::{CdcReplication, StrimziAuthentication, topic};
+use tributary_crds::{CdcReplication, topic};
 
-use super::{ConnectorError, ConnectorSecrets, KafkaSecrets, RegistryLogin, connector_config};
+use super::{ConnectorError, ConnectorSecrets, RegistryLogin, connector_config};
 use crate::build::{Component, of_cluster};
-use crate::plan::{OwnKafka, Plan, kafka_user};
+use crate::plan::{OwnKafka, Plan};
 use crate::strimzi::{
     Resource,
     connector::{AutoRestart, KafkaConnectorSpec, State},
@@ -44,50 +44,17 @@ pub(crate) fn cluster_config(
     kafka: Option<&OwnKafka>,
 ) -> Result<BTreeMap<String, String>, ConnectorError> {
     let replication = kafka.and_then(|kafka| u16::try_from(kafka.replication).ok());
-    connector_config(resource, &placeholders(resource, kafka), replication)
+    connector_config(resource, &placeholders(resource), replication)
 }
 
-fn placeholders(resource: &CdcReplication, kafka: Option<&OwnKafka>) -> ConnectorSecrets {
+fn placeholders(resource: &CdcReplication) -> ConnectorSecrets {
     let login = |secret: &str| (placeholder(resource, secret, "username"), placeholder(resource, secret, "password"));
     let postgres = resource.spec.source.postgres.as_ref();
     let (username, password) = postgres.map(|it| login(&it.credentials.secret_name)).unwrap_or_default();
     let registry = resource.spec.format.avro.as_ref().and_then(|avro| avro.credentials.as_ref());
     let registry =
         registry.map(|it| login(&it.secret_name)).map(|(username, password)| RegistryLogin { username, password });
-    let kafka = match kafka {
-        Some(own) => own_kafka(resource, own),
-        None => external_kafka(resource),
-    };
-    ConnectorSecrets { username, password, registry, kafka }
-}
-
-fn external_kafka(resource: &CdcReplication) -> KafkaSecrets {
-    let Some(kafka) = &resource.spec.kafka.external else { return KafkaSecrets::default() };
-    let value = |secret: &str, key: &str| placeholder(resource, secret, key);
-    let tls = kafka.tls.as_ref();
-    KafkaSecrets {
-        ca: tls.and_then(|tls| tls.ca_secret.as_ref()).map(|ca| value(&ca.secret_name, &ca.key)),
-        certificate: tls
-            .and_then(|tls| tls.client_certificate.as_ref())
-            .map(|it| (value(&it.secret_name, "tls.crt"), value(&it.secret_name, "tls.key"))),
-        login: kafka.sasl.as_ref().map(|sasl| {
-            let secret = &sasl.credentials.secret_name;
-            (value(secret, "username"), value(secret, "password"))
-        }),
-    }
-}
-
-/// The Secrets that Strimzi makes have keys of their own, and no user name.
-fn own_kafka(resource: &CdcReplication, own: &OwnKafka) -> KafkaSecrets {
-    let name = resource.metadata.name.as_deref().unwrap_or_default();
-    let user = kafka_user(name);
-    let value = |key: &str| placeholder(resource, &user, key);
-    KafkaSecrets {
-        // All of them: while an authority is replaced there are two.
-        ca: own.has_user().then(|| placeholder(resource, &crate::plan::kafka_authority(name), "*.crt")),
-        certificate: (own.authentication == StrimziAuthentication::Tls).then(|| (value("user.crt"), value("user.key"))),
-        login: (own.authentication == StrimziAuthentication::ScramSha512).then(|| (user.clone(), value("password"))),
-    }
+    ConnectorSecrets { username, password, registry }
 }
 
 /// What Kafka Connect replaces by the value of a Secret's key.

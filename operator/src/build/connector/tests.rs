@@ -1,8 +1,8 @@
-//! The configuration as a whole, in files, and the names in it.
+//! The configuration as a whole, in files.
 
-use tributary_crds::{CdcReplication, TableSpec, document};
+use tributary_crds::{CdcReplication, document};
 
-use super::{ConnectorError, ConnectorSecrets, KafkaSecrets, RegistryLogin, connector_config, names, reselecting};
+use super::{ConnectorError, ConnectorSecrets, RegistryLogin, connector_config};
 
 fn resource(format: &str) -> CdcReplication {
     document::parse(&format!("{}\n  format: {format}\n", include_str!("tests/shop.yaml").trim_end())).unwrap()
@@ -15,7 +15,6 @@ fn secrets() -> ConnectorSecrets {
         username: "${secrets:shop-db:username}".to_owned(),
         password: "${secrets:shop-db:password}".to_owned(),
         registry,
-        kafka: KafkaSecrets::default(),
     }
 }
 
@@ -51,47 +50,10 @@ fn a_resource_without_a_database_is_refused() {
 }
 
 #[test]
-fn a_table_name_is_not_read_as_a_regular_expression() {
-    let tables = ["public.users", "public.Weird Table", "public.a,b", "public.a$b|c(d)"].map(TableSpec::new);
-    let expected = r"public\.users,public\.Weird Table,public\.a\,b,public\.a\$b\|c\(d\)";
-    assert_eq!(names::include_list(&tables), expected);
-}
-
-#[test]
-fn the_reader_of_signals_gets_into_kafka_as_the_resource_says() {
+fn names_that_the_resource_gives_are_those_of_slot_and_publication() {
     let mut resource = resource("{json: {}}");
-    let secrets = |kafka| ConnectorSecrets { kafka, ..secrets() };
-    let signals = |resource: &CdcReplication, secrets: &ConnectorSecrets| {
-        let config = connector_config(resource, secrets, None).unwrap();
-        let of_consumer = config.into_iter().filter(|(key, _)| key.starts_with("signal.consumer."));
-        of_consumer.map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat()
-    };
-    assert_eq!(signals(&resource, &secrets(KafkaSecrets::default())), "");
-
-    let kafka = r#"{"bootstrapServers": "kafka:9093",
-        "tls": {"caSecret": {"secretName": "ca"}, "clientCertificate": {"secretName": "me"}},
-        "sasl": {"mechanism": "ScramSha512", "credentials": {"secretName": "user"}}}"#;
-    resource.spec.kafka.external = Some(serde_json::from_str(kafka).unwrap());
-    let placeholder = |key: &str| format!("${{secrets:sales/x:{key}}}");
-    let kafka = KafkaSecrets {
-        ca: Some(placeholder("ca.crt")),
-        certificate: Some((placeholder("tls.crt"), placeholder("tls.key"))),
-        login: Some((placeholder("username"), placeholder("password"))),
-    };
-    assert_eq!(signals(&resource, &secrets(kafka)), include_str!("tests/signals.txt"));
-}
-
-#[test]
-fn brokers_that_were_not_resolved_are_refused() {
-    let mut resource = resource("{json: {}}");
-    resource.spec.kafka.external = None;
-    assert_eq!(connector_config(&resource, &secrets(), None), Err(ConnectorError::NoBrokers));
-}
-
-#[test]
-fn only_arriving_tables_are_asked_for_what_a_change_leaves_out() {
-    assert!(reselecting(&[]).is_empty());
-    let settings = reselecting(&["public.orders", "public.a,b"]);
-    assert_eq!(settings["reselector.reselect.columns.include.list"], r"public\.orders:.*,public\.a\,b:.*");
-    assert_eq!(settings["post.processors"], "reselector");
+    let postgres = resource.spec.source.postgres.as_mut().unwrap();
+    (postgres.slot, postgres.publication.name) = (Some("mine".to_owned()), Some("sales".to_owned()));
+    let config = connector_config(&resource, &secrets(), None).unwrap();
+    assert_eq!((config["slot.name"].as_str(), config["publication.name"].as_str()), ("mine", "sales"));
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::super::create::COPY;
 use super::action::{Action, Add, Metadata, Protocol, Remove, Txn};
 
 /// Our name in `commitInfo.engineInfo`.
@@ -83,6 +84,11 @@ impl Entry {
     /// It removes or adds this file.
     pub(in crate::table) fn touches(&self, path: &str) -> bool {
         self.removes.iter().any(|remove| remove.path == path) || self.adds.iter().any(|add| add.path == path)
+    }
+
+    /// What it says of the copy.
+    pub(in crate::table) fn copy(&self) -> Option<&str> {
+        self.metadata.as_ref()?.configuration.get(COPY).map(String::as_str)
     }
 
     /// A replicator made it.

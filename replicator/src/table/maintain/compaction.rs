@@ -8,8 +8,10 @@ use roaring::RoaringTreemap;
 use uuid::Uuid;
 
 use super::{Job, Maintained};
+use crate::change::Folded;
 use crate::table::change::{Change, Commit, WrittenFile};
 use crate::table::columns::Columns;
+use crate::table::commit::Task;
 use crate::table::context::Context;
 use crate::table::data_file::{DataFile, DataFiles};
 use crate::table::log::Landing;
@@ -56,7 +58,8 @@ impl KeyedTable {
                 Landing::Taken(entry) => {
                     self.context.discard(own.into_iter().collect()).await;
                     let progress = self.state.progress.clone();
-                    self.take_in(*entry, &progress).await?;
+                    let nothing = Folded::empty(Arc::clone(self.state.columns.arrow()));
+                    self.take_in(*entry, &Task::of(&nothing, &progress)).await?;
                 }
             }
         }

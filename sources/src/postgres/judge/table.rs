@@ -3,6 +3,7 @@
 use tributary_crds::{AvroConverter, CdcReplication};
 
 use super::super::columns::Column;
+use super::super::names::is_managed;
 use super::super::tables::{Identity, Kind, Table};
 use super::{Facts, Finding, sql};
 
@@ -16,7 +17,7 @@ pub(super) fn table(table: &Table, facts: &Facts, resource: &CdcReplication, fou
             "Name the tables behind it in spec.tables.",
         )),
         Some(Kind::Table | Kind::Partitioned) => {
-            permissions(table, facts, &mut own);
+            permissions(table, facts, is_managed(resource), &mut own);
             rows(table, &mut own);
             columns(table, resource, &mut own);
         }
@@ -40,10 +41,10 @@ fn missing(table: &Table) -> Finding {
     )
 }
 
-fn permissions(table: &Table, facts: &Facts, found: &mut Vec<Finding>) {
+fn permissions(table: &Table, facts: &Facts, publishes: bool, found: &mut Vec<Finding>) {
     let (user, name) = (sql::identifier(&facts.role.name), sql::table(&table.name));
     let owner = sql::identifier(&table.owner);
-    if !table.owned {
+    if publishes && !table.owned {
         found.push(Finding::error(
             "NotOwner",
             format!("The table {} belongs to {owner}, and only its owner can add it to a publication", table.name),

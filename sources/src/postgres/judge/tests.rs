@@ -4,7 +4,8 @@ use serde_json::json;
 use tributary_crds::CdcReplication;
 
 use super::super::columns::Column;
-use super::super::facts::{Publication, Role, Server, Slot};
+use super::super::facts::{Role, Server, Slot};
+use super::super::published::{Member, Publication};
 use super::super::tables::{Identity, Kind, Table};
 use super::{Facts, judge};
 use crate::postgres::Severity;
@@ -76,7 +77,16 @@ fn slot() -> Slot {
 }
 
 fn publication() -> Publication {
-    Publication { owned: true, all_tables: false, tables: vec!["public.users".to_owned()] }
+    Publication {
+        owned: true,
+        all_tables: false,
+        all_operations: true,
+        via_root: true,
+        members: vec![Member { name: "public.users".to_owned(), filtered: false }],
+        schemas: Vec::new(),
+        tables: vec!["public.users".to_owned()],
+        claimed_by: None,
+    }
 }
 
 /// What is found after one change: severity and reason of each finding.
@@ -96,7 +106,7 @@ fn a_database_in_which_everything_is_right_has_no_findings() {
 #[test]
 fn each_thing_that_is_wrong_is_one_error_with_its_own_reason() {
     type Change = fn(&mut Facts);
-    let changes: [(&str, Change); 23] = [
+    let changes: [(&str, Change); 24] = [
         ("ServerTooOld", |facts| facts.server.version = 130_010),
         ("ServerIsStandby", |facts| facts.server.in_recovery = true),
         ("WalLevelNotLogical", |facts| facts.server.wal_level = "replica".to_owned()),
@@ -114,6 +124,10 @@ fn each_thing_that_is_wrong_is_one_error_with_its_own_reason() {
         ("CreateNotPermitted", |facts| facts.role.can_create = false),
         ("PublicationForeign", |facts| facts.publication = Some(Publication { owned: false, ..publication() })),
         ("PublicationForeign", |facts| facts.publication = Some(Publication { all_tables: true, ..publication() })),
+        ("SlotInUse", |facts| {
+            facts.slot = Some(slot());
+            facts.publication = Some(Publication { claimed_by: Some("another".to_owned()), ..publication() });
+        }),
         ("TableMissing", |facts| facts.tables[0].kind = None),
         ("NotATable", |facts| facts.tables[0].kind = Some(Kind::Other)),
         ("NotOwner", |facts| facts.tables[0].owned = false),
@@ -129,6 +143,46 @@ fn each_thing_that_is_wrong_is_one_error_with_its_own_reason() {
     for (reason, change) in changes {
         assert_eq!(found(change), [(Severity::Error, reason)]);
     }
+}
+
+#[test]
+fn a_publication_of_a_resource_that_is_gone_is_nothing_to_speak_of() {
+    let left = |facts: &mut Facts| {
+        facts.slot = Some(Slot { active: false, ..slot() });
+        facts.publication = Some(Publication { claimed_by: Some("another".to_owned()), ..publication() });
+    };
+    assert_eq!(found(left), []);
+}
+
+#[test]
+fn a_publication_that_somebody_else_keeps_must_have_all_that_is_needed_and_the_user_needs_no_right_to_change_it() {
+    let mut resource = resource(&json!({"json": {}}));
+    resource.spec.source = serde_json::from_value(json!({"postgres": {
+        "host": "db", "database": "shop", "credentials": {"secretName": "db"},
+        "publication": {"name": "sales", "managed": false},
+    }}))
+    .unwrap();
+    let found = |change: fn(&mut Publication)| {
+        let mut facts = facts();
+        (facts.role.can_create, facts.tables[0].owned) = (false, false);
+        let mut publication = Publication { owned: false, claimed_by: Some("another".to_owned()), ..publication() };
+        change(&mut publication);
+        (facts.slot, facts.publication) = (Some(slot()), Some(publication));
+        judge(&facts, &resource).iter().map(|found| (found.reason, found.advice.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(|_| {}), []);
+    let everything = |it: &mut Publication| (it.all_tables, it.members) = (true, Vec::new());
+    assert_eq!(found(everything), []);
+    assert_eq!(found(|it| it.tables.push("public.more".to_owned()))[0].0, "PublicationHasMore");
+    let without = |it: &mut Publication| (it.tables, it.members) = (Vec::new(), Vec::new());
+    let advice = r#"Run as owner of both: ALTER PUBLICATION "sales" ADD TABLE ONLY "public"."users";"#;
+    assert_eq!(found(without), [("NotPublished", advice.to_owned())]);
+    assert_eq!(found(|it| it.members[0].filtered = true)[0].0, "PublicationFiltered");
+    assert_eq!(found(|it| it.all_operations = false)[0].0, "PublicationIncomplete");
+
+    let missing = judge(&facts(), &resource);
+    assert_eq!(missing.iter().map(|found| found.reason).collect::<Vec<_>>(), ["PublicationMissing"]);
+    assert!(missing[0].advice.contains(r#"CREATE PUBLICATION "sales" FOR TABLE ONLY "public"."users" WITH"#));
 }
 
 #[test]

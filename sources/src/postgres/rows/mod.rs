@@ -66,6 +66,13 @@ impl RowReader {
         Self { table: table.to_owned(), names, expressions, wires, schema }
     }
 
+    /// Columns that reach the Delta table with events and cannot be read here: a copy would lack their values.
+    pub fn unreadable(columns: &[Column]) -> Vec<&Column> {
+        let is_unreadable =
+            |column: &&Column| !column.generated && column.is_supported() && column::of(column).is_none();
+        columns.iter().filter(is_unreadable).collect()
+    }
+
     /// The columns that it reads, in the table's order.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -90,10 +97,19 @@ const SETTINGS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOC
     SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'";
 
 impl<'a> Reading<'a> {
-    /// Begins one.
-    pub async fn begin(session: &'a Session) -> Result<Self, SourceError> {
-        session.batch_execute(SETTINGS).await.map_err(SourceError::statement("begin to read a snapshot"))?;
+    /// Begins one of `schema.table`. The table is locked before the snapshot is taken, as any query does it: what empties or
+    /// rewrites a table does so for older snapshots too, so it has to have ended, or to wait.
+    pub async fn begin(session: &'a Session, table: &str) -> Result<Self, SourceError> {
+        let doing = || SourceError::statement(format!("begin to read {table}"));
+        session.batch_execute(SETTINGS).await.map_err(doing())?;
+        let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", sql::table(table));
+        session.batch_execute(&lock).await.map_err(doing())?;
         Ok(Self { session, snapshot: snapshot(session).await? })
+    }
+
+    /// The session, for other questions at the same snapshot.
+    pub fn session(&self) -> &'a Session {
+        self.session
     }
 
     /// Which transactions it sees.

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use rdkafka::types::RDKafkaErrorCode;
 use tributary_crds::{CdcReplication, topic};
 
-use super::SignalError;
+use super::KafkaError;
 use super::client::{Kafka, PATIENCE, patience};
 
 /// Deletes every topic of the resource that is there, and returns their names. The connector must be gone, or it creates
 /// some again.
-pub async fn delete_topics(kafka: &Kafka, resource: &CdcReplication) -> Result<Vec<String>, SignalError> {
+pub async fn delete_topics(kafka: &Kafka, resource: &CdcReplication) -> Result<Vec<String>, KafkaError> {
     let existing = existing(kafka).await?;
     let owned: Vec<String> = owned_topics(resource).intersection(&existing).cloned().collect();
     if owned.is_empty() {
@@ -23,7 +23,7 @@ pub async fn delete_topics(kafka: &Kafka, resource: &CdcReplication) -> Result<V
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
             Err((name, code)) => {
-                return Err(SignalError::Refused { doing: format!("delete the topic {name}"), code });
+                return Err(KafkaError::Refused { doing: format!("delete the topic {name}"), code });
             }
         }
     }
@@ -31,7 +31,7 @@ pub async fn delete_topics(kafka: &Kafka, resource: &CdcReplication) -> Result<V
 }
 
 /// The names of all topics of the cluster.
-async fn existing(kafka: &Kafka) -> Result<BTreeSet<String>, SignalError> {
+async fn existing(kafka: &Kafka) -> Result<BTreeSet<String>, KafkaError> {
     let kafka = kafka.clone();
     let list = move || {
         let (admin, complaints) = kafka.admin()?;
@@ -49,7 +49,8 @@ pub fn owned_topics(resource: &CdcReplication) -> BTreeSet<String> {
     let former = resource.status.iter().flat_map(|status| &status.former_tables);
     let tables = resource.spec.tables.iter().map(|table| &table.name).chain(former);
     let mut own: BTreeSet<String> = tables.map(|name| topic::of_table(resource, name)).collect();
-    own.extend([topic::signal(resource), topic::notifications(resource), topic::heartbeat(resource)]);
+    own.insert(topic::heartbeat(resource));
+    own.extend(topic::obsolete(resource));
     own.extend(topic::connect(resource));
     own
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError as ClientError;
 
-use super::SignalError;
+use super::KafkaError;
 
 /// For one request, from the connection to the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -36,16 +36,10 @@ impl Kafka {
     }
 
     /// A client, and what it says about connections that fail.
-    pub(super) fn client<C: FromClientConfigAndContext<Complaints>>(
-        &self,
-        more: &[(&str, &str)],
-    ) -> Result<(C, Complaints), SignalError> {
+    pub(super) fn admin(&self) -> Result<(AdminClient<Complaints>, Complaints), KafkaError> {
         let mut config = ClientConfig::new();
         for (name, value) in &self.options {
             config.set(name, value);
-        }
-        for (name, value) in more {
-            config.set(*name, *value);
         }
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
@@ -56,16 +50,12 @@ impl Kafka {
         let client = config
             .create_with_context(complaints.clone())
             .map_err(Box::new)
-            .map_err(|source| SignalError::Settings { bootstrap_servers: self.bootstrap_servers.clone(), source })?;
+            .map_err(|source| KafkaError::Settings { bootstrap_servers: self.bootstrap_servers.clone(), source })?;
         Ok((client, complaints))
     }
 
-    pub(super) fn admin(&self) -> Result<(AdminClient<Complaints>, Complaints), SignalError> {
-        self.client(&[])
-    }
-
     /// A failed request: what the broker refused, or why there is none.
-    pub(super) fn failed(&self, doing: &str, source: KafkaError, complaints: &Complaints) -> SignalError {
+    pub(super) fn failed(&self, doing: &str, source: ClientError, complaints: &Complaints) -> KafkaError {
         use rdkafka::types::RDKafkaErrorCode as Code;
         let code = source.rdkafka_error_code();
         let refused = matches!(
@@ -73,8 +63,8 @@ impl Kafka {
             Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::PolicyViolation)
         );
         match code {
-            Some(code) if refused => SignalError::Refused { doing: doing.to_owned(), code },
-            _ => SignalError::Unreachable {
+            Some(code) if refused => KafkaError::Refused { doing: doing.to_owned(), code },
+            _ => KafkaError::Unreachable {
                 bootstrap_servers: self.bootstrap_servers.clone(),
                 said: complaints.last().unwrap_or_else(|| "no connection failed, so it may only be slow".to_owned()),
                 source: Box::new(source),
@@ -98,7 +88,7 @@ impl Complaints {
 }
 
 impl ClientContext for Complaints {
-    fn error(&self, _: KafkaError, reason: &str) {
+    fn error(&self, _: ClientError, reason: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 

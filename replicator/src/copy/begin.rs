@@ -1,0 +1,107 @@
+//! Where a copy begins: the table is published, the slot is there, and what was running when that was so has ended.
+
+use std::time::Duration;
+
+use tributary_sources::postgres::{self, Barrier, RangeColumn, Reading, RowReader, Session};
+
+use super::{CopyError, CopyRecord, CopySource};
+use crate::change::RowSchema;
+use crate::report::TableHandle;
+
+/// How often it is looked whether what is waited for is there.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What a copy is made of.
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) record: CopyRecord,
+    pub(super) reader: RowReader,
+    pub(super) schema: std::sync::Arc<RowSchema>,
+    pub(super) column: Option<RangeColumn>,
+}
+
+/// Waits until a copy can miss no change that the stream misses as well.
+pub(super) async fn barrier(source: &CopySource, report: &TableHandle) -> Result<u32, CopyError> {
+    let session = source.connect().await?;
+    let membership = loop {
+        match published(source, &session).await? {
+            Ok(membership) => break membership,
+            Err(what) => report.waiting(&what),
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    let barrier = Barrier::raise(&session).await?;
+    let mut said = None;
+    while let Some(running) = barrier.waits_for(&session).await? {
+        if said.as_ref() != Some(&running.who) {
+            report.waiting(&format!(
+                "a copy begins when every transaction has ended that began before the table was published: {running}"
+            ));
+            said = Some(running.who);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(membership)
+}
+
+/// Since when the table is published, or what is waited for.
+async fn published(source: &CopySource, session: &Session) -> Result<Result<u32, String>, CopyError> {
+    let settings = &source.settings;
+    let Some(membership) = source.membership(session).await? else {
+        return Ok(Err(format!(
+            "the publication {} does not have the table {} yet: whoever sets up the connector adds it",
+            settings.publication, source.table.name
+        )));
+    };
+    Ok(match postgres::delivered(session, &settings.slot).await? {
+        Some(_) => Ok(membership),
+        None => Err(format!(
+            "the replication slot {} is not there yet: the connector makes it when it starts, so check that it runs",
+            settings.slot
+        )),
+    })
+}
+
+/// The table as it is now.
+pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origin, CopyError> {
+    let session = source.connect().await?;
+    let name = &source.table.name;
+    let (schema, table) = source.names();
+    let no_table = || CopyError::NoTable { table: name.clone() };
+    postgres::catalogue(&session, schema, table).await?.ok_or_else(no_table)?;
+    let reading = Reading::begin(&session, name).await?;
+    let catalogue = postgres::catalogue(&session, schema, table).await?.ok_or_else(no_table)?;
+    let described = postgres::table(&session, &source.table).await?.ok_or_else(no_table)?;
+    reading.end().await?;
+    if !catalogue.inheritors.is_empty() {
+        let what =
+            format!("has tables that inherit from it, whose rows are not its own: {}", catalogue.inheritors.join(", "));
+        return Err(CopyError::Refused { what });
+    }
+    let unreadable = RowReader::unreadable(&described.columns);
+    if !unreadable.is_empty() {
+        let columns = unreadable.iter().map(|column| format!("{} ({})", column.name, column.sql_type));
+        return Err(CopyError::UnreadableColumns { columns: columns.collect::<Vec<_>>().join(", ") });
+    }
+    let reader = RowReader::new(name, &described.columns);
+    let key_names: Vec<&str> = catalogue
+        .key
+        .iter()
+        .filter_map(|number| catalogue.column(*number))
+        .map(|column| column.name.as_str())
+        .collect();
+    let arrow = reader.schema();
+    let key = key_names.iter().filter_map(|name| arrow.index_of(name).ok()).collect();
+    let row_schema = RowSchema { arrow: std::sync::Arc::clone(arrow), key, warnings: Vec::new() };
+    let column = key_names.first().and_then(|first| described.columns.iter().find(|column| column.name == *first));
+    let column = column.and_then(RangeColumn::of);
+    let record = CopyRecord {
+        system: source.position(&session).await?.system,
+        membership,
+        catalogue,
+        range_column: column.as_ref().map(|column| column.name().to_owned()),
+        chunks: Vec::new(),
+        ended_at: None,
+    };
+    Ok(Origin { record, reader, schema: std::sync::Arc::new(row_schema), column })
+}

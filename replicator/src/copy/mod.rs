@@ -1,0 +1,24 @@
+//! A table's first copy, and one made anew: rows at known snapshots, read from the source beside the stream, and which events of
+//! the stream they contain already.
+//!
+//! Barrier, chunks, follow: a chunk is a range of keys at a snapshot of its own, and one commit with both. Events are skipped
+//! that the chunk of their key has seen, until the stream has passed all chunks.
+
+mod begin;
+mod chunks;
+mod error;
+mod look_up;
+mod plan;
+mod record;
+mod source;
+mod speed;
+mod verdict;
+mod watch;
+
+pub use chunks::{Copying, ensure};
+pub use error::CopyError;
+pub use look_up::look_up;
+pub use record::{Chunk, CopyRecord};
+pub use source::CopySource;
+pub use verdict::{Contained, Verdicts};
+pub use watch::{Found, watch};

@@ -1,0 +1,114 @@
+//! Looks at the source now and then: whether the table is still what was copied, and how far the connector has delivered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tributary_sources::postgres::{self, Catalogue, Difference, Remedy, SourceError, differences};
+
+use super::{CopyError, CopyRecord, CopySource};
+use crate::consume::Consumer;
+use crate::pipeline::PipelineError;
+use crate::report::TableHandle;
+
+/// How often the table is compared with what was copied.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// How often it is looked whether the connector has delivered all that a copy contains.
+const DELIVERY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a look at the source found.
+#[derive(Debug)]
+pub enum Found {
+    /// The connector has delivered everything up to where the log was when the copy ended: the stream has passed the copy when
+    /// the topic was applied up to these offsets, by partition.
+    Delivered(BTreeMap<i32, i64>),
+    /// The table is described in another way, and its rows are what they were.
+    Described(Catalogue),
+}
+
+/// Looks until the table is not what was copied; then that is the answer.
+pub async fn watch(
+    source: CopySource,
+    mut record: CopyRecord,
+    (consumer, topic): (Consumer, String),
+    report: TableHandle,
+    found: UnboundedSender<Found>,
+) -> PipelineError {
+    let mut awaits_delivery = !record.is_passed();
+    loop {
+        match look(&source, &record, awaits_delivery).await {
+            Ok(look) => {
+                report.source_unseen(None);
+                if let Some(catalogue) = look.described {
+                    record.catalogue = catalogue.clone();
+                    let _ = found.send(Found::Described(catalogue));
+                }
+                // Asked after the connector has said so: what it delivered is before these ends.
+                if look.delivered
+                    && let Ok(ends) = consumer.find_ends(&topic).await
+                {
+                    awaits_delivery = false;
+                    let _ = found.send(Found::Delivered(ends));
+                }
+            }
+            Err(Ended::Unseen(error)) => report.source_unseen(Some(&error.finding().to_string())),
+            Err(Ended::Differs(why)) => return why,
+        }
+        tokio::time::sleep(if awaits_delivery { DELIVERY_INTERVAL } else { INTERVAL }).await;
+    }
+}
+
+struct Look {
+    described: Option<Catalogue>,
+    delivered: bool,
+}
+
+enum Ended {
+    /// The source could not be asked.
+    Unseen(SourceError),
+    /// The table is not what was copied.
+    Differs(PipelineError),
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Self {
+        Self::Unseen(error)
+    }
+}
+
+async fn look(source: &CopySource, record: &CopyRecord, awaits_delivery: bool) -> Result<Look, Ended> {
+    let session = source.connect().await?;
+    let anew = |why: &str| Err(Ended::Differs(PipelineError::CopyAnew(why.to_owned())));
+    if source.position(&session).await?.system != record.system {
+        return anew("the database is on another server, or was restored from a dump");
+    }
+    let Some(delivered) = postgres::delivered(&session, &source.settings.slot).await? else {
+        return anew("the replication slot is gone, and with it changes that were not read");
+    };
+    match source.membership(&session).await? {
+        None => return anew("the publication does not have the table any more, so that changes of it are not sent"),
+        Some(membership) if membership != record.membership => {
+            return anew(
+                "the table was taken out of the publication and put in again, and changes in between were not sent",
+            );
+        }
+        Some(_) => {}
+    }
+    let (schema, table) = source.names();
+    let Some(catalogue) = postgres::catalogue(&session, schema, table).await? else {
+        return anew("the source has no such table any more");
+    };
+    if let Some(Difference { remedy, what }) = worst(differences(&record.catalogue, &catalogue)) {
+        return Err(Ended::Differs(match remedy {
+            Remedy::Stop => CopyError::Refused { what }.into(),
+            Remedy::CopyAnew | Remedy::Fill { .. } => PipelineError::CopyAnew(format!("the source table {what}")),
+        }));
+    }
+    let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
+    Ok(Look { described: (catalogue != record.catalogue).then_some(catalogue), delivered })
+}
+
+fn worst(mut differences: Vec<Difference>) -> Option<Difference> {
+    differences.sort_by_key(|difference| difference.remedy != Remedy::Stop);
+    differences.into_iter().next()
+}
