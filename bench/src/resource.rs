@@ -97,7 +97,8 @@ fn resource(choices: &Choices<'_>, http_port: u16) -> serde_json::Value {
             "credentials": { "secretName": "lake" },
         });
     }
-    let mut replicator = json!({ "httpPort": http_port, "commitInterval": choices.commit_interval });
+    let mut replicator =
+        json!({ "httpPort": http_port, "commitInterval": choices.commit_interval, "copy": { "connections": 0 } });
     if let Some(size) = choices.commit_size {
         replicator["commitSize"] = size.to_string().into();
     }
@@ -106,7 +107,7 @@ fn resource(choices: &Choices<'_>, http_port: u16) -> serde_json::Value {
         "kind": "CdcReplication",
         "metadata": metadata(choices.format),
         "spec": {
-            // Only the connector reads from here, and there is none: the events are in the topic already.
+            // Nobody reads from here: the events are in the topic already.
             "source": { "postgres": { "host": "unused", "database": "shop", "credentials": { "secretName": "unused" } } },
             "tables": [{ "name": TABLE }],
             "kafka": { "external": { "bootstrapServers": addresses.bootstrap_servers() } },

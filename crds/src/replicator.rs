@@ -90,9 +90,10 @@ const fn http_port() -> u16 {
 #[serde(rename_all = "camelCase")]
 pub struct CopySettings {
     /// Connections to the database that read the rows of first copies, for each pod. More copy faster, and load the database
-    /// more.
+    /// more. 0, for a replicator that runs without the operator: the database is not read at all, and all rows come with the
+    /// events of a connector of your own, which takes its own snapshot.
     #[serde(default = "connections")]
-    #[schemars(range(min = 1, max = 16))]
+    #[schemars(range(min = 0, max = 16))]
     pub connections: i32,
 }
 

@@ -17,6 +17,10 @@ async fn running_bench(format: EventFormat) -> Bench {
     shop::seed(bench.pipeline.source(), 200).await.unwrap();
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&shop::TABLES).await;
+    // So that there are topics.
+    bench.sql("UPDATE users SET active = NOT active").await;
+    bench.sql("UPDATE orders SET quantity = quantity + 1; UPDATE products SET stock = stock + 1").await;
+    bench.until_equal(&shop::TABLES).await;
     bench
 }
 
@@ -74,6 +78,9 @@ async fn a_message_of_a_schema_that_the_registry_does_not_know_stops_its_table_u
     let url = format!("{}/apis/ccompat/v7", gate.url());
     bench.pipeline.edit(|document| document["spec"]["format"]["avro"]["registryUrl"] = json!(url));
     bench.pipeline.replicate().unwrap();
+    let copied = |tables: &[TableView]| tables[0].rows.is_some();
+    bench.pipeline.wait_until("the rows are copied", copied).await.unwrap();
+    bench.sql("UPDATE users SET active = NOT active").await;
     let topic = bench.pipeline.topic(USERS).unwrap();
     let place = format!("cannot decode offset 0 of {topic}, partition 0");
     until_failed(&bench, USERS, &[&place, "knows no schema with id"]).await;
@@ -174,6 +181,8 @@ async fn an_avro_column_whose_nulls_become_its_default_is_warned_of() {
     bench.sql("CREATE TABLE defaults (id int PRIMARY KEY, level int DEFAULT 7, name text)").await;
     bench.sql("INSERT INTO defaults VALUES (1, 1, 'x')").await;
     bench.pipeline.start().await.unwrap();
+    bench.until_equal(&["public.defaults"]).await;
+    bench.sql("UPDATE defaults SET name = 'y'").await;
     bench.until_equal(&["public.defaults"]).await;
     let warnings = bench.pipeline.table("public.defaults").await.unwrap().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");

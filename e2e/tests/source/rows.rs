@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use tributary_e2e::compare::{TablePair, equal};
 use tributary_e2e::oracle::{Oracle, TableLocation};
 use tributary_e2e::types_table;
-use tributary_sources::postgres::{Reading, RowReader, Session, SourceError, connect, facts};
+use tributary_sources::postgres::{Naming, Reading, RowReader, Session, SourceError, connect, facts};
 
 use super::{Source, superuser};
 
 async fn reader(source: &Source, session: &Session, table: &str) -> RowReader {
     let facts = facts(session, &source.resource(&[table])).await.unwrap();
-    RowReader::new(table, &facts.tables[0].columns)
+    RowReader::new(table, &facts.tables[0].columns, Naming::AsIs)
 }
 
 async fn read(

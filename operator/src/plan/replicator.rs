@@ -49,6 +49,12 @@ impl ReplicatorPlan {
             let advice = "use s3://bucket/prefix in a cluster; file:// is for replicator run on one machine";
             return Err(Rejection::new("spec.destination.uri", "LocalDestination", message, advice));
         }
+        if resource.spec.replicator.copy.connections == 0 {
+            let message = "0 means that all rows come with the events of a connector of your own, and the operator makes one that \
+                           sends changes only";
+            let advice = "set it to 1 or more";
+            return Err(Rejection::new("spec.replicator.copy.connections", "NoConnections", message, advice));
+        }
         let resources = spec.resources.clone().unwrap_or_else(|| default_resources(spec.memory.bytes()));
         check_amounts("spec.replicator.resources", &resources)?;
         check_memory(&resources, spec.memory.bytes())?;

@@ -45,7 +45,7 @@ fn look(settings: &Settings) -> Seen {
         }
     }
     for table in &settings.tables {
-        match topic(&probe, table) {
+        match topic(&probe, table, settings.source.is_some()) {
             Ok(messages) => samples.push((table.clone(), messages)),
             Err(finding) => lines.push(CheckLine::new(format!("topic {}", table.topic), finding)),
         }
@@ -53,11 +53,15 @@ fn look(settings: &Settings) -> Seen {
     Seen { lines, samples }
 }
 
-fn topic(probe: &Probe, table: &TableSettings) -> Result<Vec<RawBatch>, Finding> {
+/// `copied`: the rows that there are need no topic.
+fn topic(probe: &Probe, table: &TableSettings, copied: bool) -> Result<Vec<RawBatch>, Finding> {
     match probe.sample(&table.topic, SAMPLE) {
         Ok(Sample::Messages(messages)) => Ok(messages),
         Ok(Sample::Several(partitions)) => {
             Err(Finding::from_error(&ConsumeError::Partitions { topic: table.topic.as_str().into(), partitions }))
+        }
+        Ok(Sample::Missing) if copied => {
+            Err(Finding::Ok("is not there yet; it appears with the first change of the table".to_owned()))
         }
         Ok(Sample::Missing) => Err(Finding::warning(
             "is not there yet; it appears with the first row that the connector reads",

@@ -2,6 +2,7 @@
 
 mod kafka;
 mod registry;
+mod source;
 mod storage;
 mod tables;
 mod targets;
@@ -120,11 +121,14 @@ pub async fn file(path: &Path, secrets: &Secrets, shard: Shard) -> Vec<CheckLine
         Err(error) => return vec![CheckLine::new(what, Finding::Problem { wrong: describe(&error), fix: None })],
     };
     let tables = resource.spec.tables.len();
-    let found =
-        format!("{tables} {}; the database is not looked at here, the operator does that", plural(tables, "table"));
-    let mut lines = vec![CheckLine::new(what, Finding::Ok(found))];
+    let mut lines = vec![CheckLine::new(what, Finding::Ok(format!("{tables} {}", plural(tables, "table"))))];
     match Settings::resolve(&resource, secrets, shard) {
-        Ok(settings) => lines.extend(check(&settings).await),
+        Ok(settings) => {
+            if let Some(source) = &settings.source {
+                lines.extend(source::check(&resource, source).await);
+            }
+            lines.extend(check(&settings).await);
+        }
         Err(error) => {
             lines.push(CheckLine::new(subject(&error), Finding::Problem { wrong: describe(&error), fix: None }));
         }

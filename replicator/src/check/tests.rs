@@ -28,6 +28,7 @@ spec:
   source: {{postgres: {{host: db, database: app, credentials: {{secretName: db}}}}}}
   tables: [{}]
   kafka: {{external: {{bootstrapServers: '{bootstrap}'}}}}
+  replicator: {{copy: {{connections: 0}}}}
 {rest}",
         tables.join(", ")
     ));
@@ -287,7 +288,7 @@ async fn a_secret_that_is_missing_is_named_with_its_file() {
     let sasl = "bootstrapServers: 'kafka:9092', sasl: {mechanism: Plain, credentials: {secretName: login}}";
     let path = document_with_kafka(&directory, &format!("{{external: {{{sasl}}}}}"));
     let lines = file(&path, &Secrets::new(Some(directory.path())), Shard::ALL).await;
-    assert!(!lines[0].is_problem() && lines[0].to_string().contains("(1 table; "), "{lines:?}");
+    assert!(!lines[0].is_problem() && lines[0].to_string().contains("(1 table)"), "{lines:?}");
     let text = lines[1].to_string();
     assert!(text.starts_with("FAIL secrets: ") && text.contains("there is no file"), "{text}");
 }

@@ -23,10 +23,15 @@ pub(super) struct Origin {
 /// Waits until a copy can miss no change that the stream misses as well.
 pub(super) async fn barrier(source: &CopySource, report: &TableHandle) -> Result<u32, CopyError> {
     let session = source.connect().await?;
+    let mut said = None;
     let membership = loop {
         match published(source, &session).await? {
             Ok(membership) => break membership,
-            Err(what) => report.waiting(&what),
+            Err(what) if said.as_ref() == Some(&what) => {}
+            Err(what) => {
+                report.waiting(&what);
+                said = Some(what);
+            }
         }
         tokio::time::sleep(POLL).await;
     };
@@ -83,7 +88,8 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
         let columns = unreadable.iter().map(|column| format!("{} ({})", column.name, column.sql_type));
         return Err(CopyError::UnreadableColumns { columns: columns.collect::<Vec<_>>().join(", ") });
     }
-    let reader = RowReader::new(name, &described.columns);
+    let naming = source.settings.naming;
+    let reader = RowReader::new(name, &described.columns, naming);
     let key_names: Vec<&str> = catalogue
         .key
         .iter()
@@ -91,7 +97,7 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
         .map(|column| column.name.as_str())
         .collect();
     let arrow = reader.schema();
-    let key = key_names.iter().filter_map(|name| arrow.index_of(name).ok()).collect();
+    let key = key_names.iter().filter_map(|name| arrow.index_of(&naming.of(name)).ok()).collect();
     let row_schema = RowSchema { arrow: std::sync::Arc::clone(arrow), key, warnings: Vec::new() };
     let column = key_names.first().and_then(|first| described.columns.iter().find(|column| column.name == *first));
     let column = column.and_then(RangeColumn::of);
@@ -99,7 +105,7 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
         system: source.position(&session).await?.system,
         membership,
         catalogue,
-        range_column: column.as_ref().map(|column| column.name().to_owned()),
+        range_column: column.as_ref().map(|column| naming.of(column.name())),
         chunks: Vec::new(),
         ended_at: None,
     };

@@ -13,9 +13,15 @@ pub async fn look_up(source: &CopySource, keys: &RecordBatch) -> Result<Vec<Reco
     let session = source.connect().await?;
     let described = postgres::table(&session, &source.table).await?;
     let described = described.filter(Table::has_key).ok_or_else(|| CopyError::NoTable { table: name.clone() })?;
-    let reader = RowReader::new(name, &described.columns);
+    let naming = source.settings.naming;
+    let reader = RowReader::new(name, &described.columns, naming);
     let reading = Reading::begin(&session, name).await?;
-    let mut rows = reading.rows(&reader, Some(&condition(keys))).await?;
+    // By the names that the source has.
+    let source_name = |field: &str| described.columns.iter().find(|column| naming.of(&column.name) == field);
+    let schema = keys.schema();
+    let names = schema.fields().iter().map(|field| Some(source_name(field.name())?.name.clone()));
+    let Some(names) = names.collect::<Option<Vec<String>>>() else { return Ok(Vec::new()) };
+    let mut rows = reading.rows(&reader, Some(&condition(&names, keys))).await?;
     let mut found = Vec::new();
     while let Some(batch) = rows.next().await? {
         found.push(batch);
@@ -26,9 +32,9 @@ pub async fn look_up(source: &CopySource, keys: &RecordBatch) -> Result<Vec<Reco
 }
 
 /// That a row has one of the keys. Values are quoted, and become of the column's type where they are compared.
-fn condition(keys: &RecordBatch) -> String {
+fn condition(names: &[String], keys: &RecordBatch) -> String {
     let schema = keys.schema();
-    let names: Vec<String> = schema.fields().iter().map(|field| postgres::identifier(field.name())).collect();
+    let names: Vec<String> = names.iter().map(|name| postgres::identifier(name)).collect();
     let options = FormatOptions::new().with_null("").with_timestamp_tz_format(Some("%Y-%m-%d %H:%M:%S%.6f%:z"));
     let columns = keys.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).ok());
     let columns: Vec<_> = columns.collect();
@@ -66,6 +72,7 @@ mod tests {
             ],
         );
         let expected = r#"("id", "a ""b""", "c") IN (('-1', 'it''s', '\x01ff'), ('2', 'x', '\x'))"#;
-        assert_eq!(condition(&keys.unwrap()), expected);
+        let names = ["id", "a \"b\"", "c"].map(str::to_owned);
+        assert_eq!(condition(&names, &keys.unwrap()), expected);
     }
 }

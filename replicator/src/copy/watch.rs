@@ -104,6 +104,7 @@ async fn look(source: &CopySource, record: &CopyRecord, awaits_delivery: bool) -
             Remedy::CopyAnew | Remedy::Fill { .. } => PipelineError::CopyAnew(format!("the source table {what}")),
         }));
     }
+    let catalogue = catalogue.remembering(&record.catalogue);
     let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
     Ok(Look { described: (catalogue != record.catalogue).then_some(catalogue), delivered })
 }

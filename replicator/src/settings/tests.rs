@@ -36,7 +36,9 @@ spec:
   maintenance: {targetFileSize: 64Mi, history: 48h, windows: [{from: '22:00', to: '04:00'}]}
 ";
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 12] = [
+    ("shop-db/username", "reader"),
+    ("shop-db/password", "hunter5"),
     ("kafka-ca/ca.crt", PEM),
     ("kafka-user/tls.crt", PEM),
     ("kafka-user/tls.key", PEM),

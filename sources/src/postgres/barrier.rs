@@ -20,13 +20,17 @@ pub struct Running {
     pub who: String,
     /// The user.
     pub user: String,
-    /// How long it has been running, in seconds.
+    /// How long it has been running, in seconds; 0 also where this user is not told.
     pub seconds: i64,
 }
 
 impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of the user {}, which has been running for {} s", self.who, self.user, self.seconds)
+        write!(f, "{} of the user {}", self.who, self.user)?;
+        match self.seconds {
+            0 => Ok(()),
+            seconds => write!(f, ", which has been running for {seconds} s"),
+        }
     }
 }
 
@@ -58,9 +62,10 @@ impl Barrier {
     }
 }
 
-/// The oldest transaction of the server that has an id. One that is prepared belongs to no process.
+/// The oldest transaction of the server that has an id. One that is prepared belongs to no process, and how long others' have been
+/// running only some users are told.
 const OLDEST: &str = "
-SELECT who, name, extract(epoch FROM clock_timestamp() - since)::bigint FROM (
+SELECT who, name, coalesce(extract(epoch FROM clock_timestamp() - since)::bigint, 0) FROM (
     SELECT 'the server process ' || pid AS who, coalesce(usename::text, '(none)') AS name, xact_start AS since,
         age(backend_xid) AS age
     FROM pg_stat_activity WHERE backend_xid IS NOT NULL

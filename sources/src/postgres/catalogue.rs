@@ -77,8 +77,9 @@ pub async fn catalogue(session: &Session, schema: &str, table: &str) -> Result<O
     let doing = || SourceError::statement(format!("read the catalogue of {schema}.{table}"));
     let Some(row) = session.query_opt(TABLE, &[&schema, &table]).await.map_err(doing())? else { return Ok(None) };
     let oid: u32 = row.get("oid");
-    let columns = session.query(COLUMNS, &[&oid]).await.map_err(doing())?;
     let (stored, filenodes): (Vec<u32>, Vec<u32>) = (row.get("stored"), row.get("filenodes"));
+    // Of a partitioned table only its partitions know what the rows that they had show in a new column.
+    let columns = session.query(COLUMNS, &[&oid, &stored]).await.map_err(doing())?;
     let empty: Vec<bool> = row.get("empty");
     let storage = stored.into_iter().zip(filenodes).zip(empty);
     let storage = storage.map(|((oid, filenode), is_empty)| Storage { oid, filenode, is_empty });
@@ -99,6 +100,19 @@ fn column(row: &Row) -> CatalogueColumn {
         changed_by: row.get("changed_by"),
         missing: row.get("missing"),
         generated: row.get("generated"),
+    }
+}
+
+impl Catalogue {
+    /// The same, with columns of `before` that are not there any more: one that comes later under the name of one of them is
+    /// another column.
+    #[must_use]
+    pub fn remembering(mut self, before: &Self) -> Self {
+        let gone = before.columns.iter().filter(|column| self.column(column.number).is_none()).cloned();
+        let gone: Vec<_> = gone.collect();
+        self.columns.extend(gone);
+        self.columns.sort_by_key(|column| column.number);
+        self
     }
 }
 
@@ -128,5 +142,8 @@ FROM wanted";
 
 const COLUMNS: &str = "
 SELECT attnum AS number, attname::text AS name, format_type(atttypid, atttypmod) AS sql_type, xmin::text::bigint::oid AS changed_by,
-    CASE WHEN atthasmissing THEN array_to_string(attmissingval, '') END AS missing, attgenerated <> '' AS generated
-FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    CASE WHEN atthasmissing THEN array_to_string(attmissingval, '') ELSE (
+        SELECT array_to_string(min(part.attmissingval::text::text[]), '') FROM pg_attribute part
+        WHERE part.attrelid = ANY($2) AND part.attname = own.attname AND part.atthasmissing
+    ) END AS missing, attgenerated <> '' AS generated
+FROM pg_attribute own WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";

@@ -81,7 +81,7 @@ fn config(postgres: &Postgres, credentials: &Credentials) -> Config {
         .dbname(&postgres.database)
         .user(&credentials.username)
         .password(&credentials.password)
-        .application_name("tributary-operator")
+        .application_name("tributary")
         .ssl_mode(match postgres.ssl_mode {
             SslMode::Disable => config::SslMode::Disable,
             SslMode::Prefer => config::SslMode::Prefer,

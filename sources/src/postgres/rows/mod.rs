@@ -20,7 +20,7 @@ use self::builder::Builder;
 use self::column::Wire;
 use self::frame::Frames;
 use super::snapshot::{Snapshot, snapshot};
-use super::{Column, Session, SourceError, sql};
+use super::{Column, Naming, Session, SourceError, sql};
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 8192;
@@ -49,8 +49,8 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    /// For these columns of `schema.table`.
-    pub fn new(table: &str, columns: &[Column]) -> Self {
+    /// For these columns of `schema.table`, which events name in this way.
+    pub fn new(table: &str, columns: &[Column], naming: Naming) -> Self {
         let read = columns.iter().filter(|column| !column.generated).filter_map(|column| {
             let (expression, wire) = column::of(column)?;
             Some((column.name.clone(), expression, wire))
@@ -61,7 +61,7 @@ impl RowReader {
             expressions.push(expression);
             wires.push(wire);
         }
-        let fields = names.iter().zip(&wires).map(|(name, wire)| Field::new(name, wire.data_type(), true));
+        let fields = names.iter().zip(&wires).map(|(name, wire)| Field::new(naming.of(name), wire.data_type(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Self { table: table.to_owned(), names, expressions, wires, schema }
     }
