@@ -14,6 +14,7 @@ use tributary_crds::{CdcReplication, TableSpec};
 
 use self::table::{Shared, Source, decoder};
 use crate::consume::{Budget, ConsumeError, Consumer};
+use crate::copy::Looks;
 use crate::decode::RegistryError;
 use crate::report::{Board, ListenError, ResourceName, Restarts, describe, listen, report_to, serve};
 use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
@@ -163,7 +164,14 @@ fn supervise(
     decoder(&settings.format)?;
     let connections = settings.source.as_ref().map_or(1, |source| source.connections);
     let connections = Arc::new(Semaphore::new(connections));
-    let shared = Shared { source, settings: Arc::new(settings), consumer: consumer.clone(), heartbeats, connections };
+    let shared = Shared {
+        source,
+        settings: Arc::new(settings),
+        consumer: consumer.clone(),
+        heartbeats,
+        connections,
+        looks: Looks::default(),
+    };
     for table in &shared.settings.tables {
         let report = board.table(&table.name, table.url.as_str());
         supervisor.add(&table.name, report.clone(), shared.clone().start(table.name.clone(), report));

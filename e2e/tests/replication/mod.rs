@@ -11,3 +11,4 @@ mod replay;
 mod second_writer;
 mod security;
 mod shutdown;
+mod unseen;

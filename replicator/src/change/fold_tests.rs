@@ -229,3 +229,35 @@ fn rows_folded_before_a_column_appeared_have_null_in_it() {
     assert_eq!(rows.schema(), wider);
     assert_eq!(rows.column(2).null_count(), 2);
 }
+
+#[test]
+fn a_second_half_whose_first_one_is_in_the_copy_lacks_its_values_until_the_source_supplies_them() {
+    let mut fold = new_fold();
+    let mut verdicts = [Verdict::Contained, Verdict::ApplyAlone].into_iter();
+    let lines = [(Op::Delete, 1, None), (Op::Create, 7, None)];
+    fold.push(&batch(&lines, true), |_| verdicts.next().unwrap()).unwrap();
+    // Not even a row that the table has under the new key: it is an older one.
+    let lacking = fold.lacking(|_| true);
+    assert_eq!(lacking.len(), 1);
+    let keys = fold.key_rows(&lacking).unwrap();
+    assert_eq!(keys.column(0).as_primitive::<Int64Type>().values().as_ref(), [7]);
+
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![3, 7])), Arc::new(StringArray::from(vec!["another", "from the source"]))];
+    fold.supply(&RecordBatch::try_new(schema(), columns).unwrap(), &lacking).unwrap();
+    assert_eq!(fold.lacking(|_| false), []);
+    let folded = fold.take().unwrap();
+    assert_eq!(texts(&folded, &[]), [(7, Some("from the source".to_owned()))]);
+    assert_eq!(folded.deleted().len(), 0);
+}
+
+#[test]
+fn a_first_half_whose_second_one_is_in_the_copy_is_a_delete() {
+    let mut fold = new_fold();
+    let mut verdicts = [Verdict::Apply, Verdict::Contained].into_iter();
+    let lines = [(Op::Delete, 1, None), (Op::Create, 7, None)];
+    fold.push(&batch(&lines, true), |_| verdicts.next().unwrap()).unwrap();
+    assert!(!fold.awaits_new_key());
+    let folded = fold.take().unwrap();
+    assert_eq!((folded.deleted().len(), folded.upserted().len()), (1, 0));
+}

@@ -19,6 +19,6 @@ pub use chunks::{Copying, ensure};
 pub use error::CopyError;
 pub use look_up::look_up;
 pub use record::{Chunk, CopyRecord};
-pub use source::CopySource;
+pub use source::{CopySource, Looks};
 pub use verdict::{Contained, Verdicts};
-pub use watch::{Found, watch};
+pub use watch::{Found, compare, watch};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tributary_crds::TableSpec;
 use tributary_sources::postgres::{self, Position, Session, SourceError};
 
@@ -17,7 +17,12 @@ pub struct CopySource {
     pub table: TableSpec,
     /// Sessions that read rows, of all tables of this process.
     pub connections: Arc<Semaphore>,
+    /// The session in which the tables of this process are looked at, one after the other.
+    pub looks: Looks,
 }
+
+/// One session for many short questions.
+pub type Looks = Arc<Mutex<Option<Session>>>;
 
 impl CopySource {
     pub(super) async fn connect(&self) -> Result<Session, SourceError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tributary_sources::postgres::{self, Catalogue, Difference, Remedy, SourceError, differences};
+use tributary_sources::postgres::{self, Catalogue, Difference, Remedy, Session, SourceError, differences};
 
 use super::{CopyError, CopyRecord, CopySource};
 use crate::consume::Consumer;
@@ -76,16 +76,42 @@ impl From<SourceError> for Ended {
     }
 }
 
+/// Compares the table with what was copied, once. A source that cannot be asked says nothing.
+pub async fn compare(source: &CopySource, record: &CopyRecord) -> Result<(), PipelineError> {
+    match look(source, record, false).await {
+        Err(Ended::Differs(why)) => Err(why),
+        Ok(_) | Err(Ended::Unseen(_)) => Ok(()),
+    }
+}
+
+/// A look, in the session of all looks; one that fails is not used again.
 async fn look(source: &CopySource, record: &CopyRecord, awaits_delivery: bool) -> Result<Look, Ended> {
-    let session = source.connect().await?;
+    let mut looks = source.looks.lock().await;
+    let session = match looks.take() {
+        Some(session) if !session.is_closed() => session,
+        _ => source.connect().await?,
+    };
+    let seen = look_in(&session, source, record, awaits_delivery).await;
+    if !matches!(seen, Err(Ended::Unseen(_))) {
+        *looks = Some(session);
+    }
+    seen
+}
+
+async fn look_in(
+    session: &Session,
+    source: &CopySource,
+    record: &CopyRecord,
+    awaits_delivery: bool,
+) -> Result<Look, Ended> {
     let anew = |why: &str| Err(Ended::Differs(PipelineError::CopyAnew(why.to_owned())));
-    if source.position(&session).await?.system != record.system {
+    if source.position(session).await?.system != record.system {
         return anew("the database is on another server, or was restored from a dump");
     }
-    let Some(delivered) = postgres::delivered(&session, &source.settings.slot).await? else {
+    let Some(delivered) = postgres::delivered(session, &source.settings.slot).await? else {
         return anew("the replication slot is gone, and with it changes that were not read");
     };
-    match source.membership(&session).await? {
+    match source.membership(session).await? {
         None => return anew("the publication does not have the table any more, so that changes of it are not sent"),
         Some(membership) if membership != record.membership => {
             return anew(
@@ -95,7 +121,7 @@ async fn look(source: &CopySource, record: &CopyRecord, awaits_delivery: bool) -
         Some(_) => {}
     }
     let (schema, table) = source.names();
-    let Some(catalogue) = postgres::catalogue(&session, schema, table).await? else {
+    let Some(catalogue) = postgres::catalogue(session, schema, table).await? else {
         return anew("the source has no such table any more");
     };
     if let Some(Difference { remedy, what }) = worst(differences(&record.catalogue, &catalogue)) {

@@ -140,6 +140,10 @@ impl Pipeline {
     async fn follow(&self, table: Option<KeyedTable>, decoder: Decoder) -> Result<(), PipelineError> {
         let progress = progress(table.as_ref());
         let record = table.as_ref().and_then(KeyedTable::copy_record).map(CopyRecord::parse).transpose()?;
+        // A topic is not followed from where the table is if the two do not belong together any more.
+        if let (Some(source), Some(record)) = (&self.source, &record) {
+            copy::compare(source, record).await?;
+        }
         let subscription = self.consumer.subscribe(&self.spec.topic, resume(&progress));
         let (share, steps) =
             (subscription.share, decoding::start(subscription.deliveries, decoder, self.report.clone()));

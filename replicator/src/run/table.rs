@@ -12,7 +12,7 @@ use tracing::warn;
 use tributary_crds::{CdcReplication, TableSpec};
 
 use crate::consume::{Consumer, Heartbeat};
-use crate::copy::CopySource;
+use crate::copy::{CopySource, Looks};
 use crate::decode::{Decoder, RegistryClient, RegistryError};
 use crate::pipeline::{CommitLimits, Pipeline, PipelineError};
 use crate::report::{TableHandle, describe};
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) heartbeats: watch::Receiver<Option<Heartbeat>>,
     /// Sessions that read rows of the source.
     pub(super) connections: Arc<Semaphore>,
+    /// The session in which tables are looked at.
+    pub(super) looks: Looks,
 }
 
 /// What decodes the messages of a table.
@@ -80,6 +82,7 @@ impl Shared {
             settings: Arc::new(source.clone()),
             table: TableSpec::new(&table.name),
             connections: Arc::clone(&self.connections),
+            looks: Arc::clone(&self.looks),
         });
         let pipeline = Pipeline {
             source,

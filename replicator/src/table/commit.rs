@@ -115,7 +115,11 @@ impl KeyedTable {
     /// identity then.
     pub async fn commit(&mut self, folded: &Folded, progress: &PartitionProgress) -> Result<Committed, TableError> {
         self.refuse_step_back(progress)?;
-        let copy = self.copy.clone();
+        // What is to be said of the copy may have changed since the last attempt: the next commit says that.
+        let copy = match &self.pending {
+            Some(pending) => pending.copy.clone(),
+            None => self.copy.clone(),
+        };
         self.commit_task(Task { copy: copy.as_deref(), ..Task::of(folded, progress) }).await
     }
 

@@ -1,5 +1,6 @@
 //! Real Delta tables in a temporary directory.
 
+mod copied;
 mod foreign;
 mod maintenance;
 
