@@ -36,14 +36,18 @@ async fn until_it_is_ready_and_equal(bench: &Bench) {
 }
 
 #[tokio::test]
-async fn a_topic_that_does_not_exist_is_waited_for() {
+async fn a_publication_and_a_slot_that_do_not_exist_are_waited_for_and_a_topic_is_not_needed() {
     let mut bench = bench(EventFormat::Json).await;
     bench.pipeline.replicate().unwrap();
-    let topic = bench.pipeline.topic(USERS).unwrap();
-    let words = [&format!("topic {topic} does not exist yet"), "check that it runs and captures this table"];
-    until_it_waits_for(&bench, &words).await;
+    until_it_waits_for(&bench, &["the publication tributary_e2e_", "does not have the table public.users yet"]).await;
+    bench.pipeline.publish().await.unwrap();
+    until_it_waits_for(&bench, &["the replication slot tributary_e2e_", "is not there yet", "check that it runs"])
+        .await;
     bench.pipeline.connect().await.unwrap();
     until_it_is_ready_and_equal(&bench).await;
+    let topic = bench.pipeline.topic(USERS).unwrap();
+    let sent = bench.pipeline.stack().end_offset(&topic).await.unwrap_or(0);
+    assert_eq!(sent, 0, "rows of the first copy went through Kafka");
 }
 
 #[tokio::test]
@@ -70,6 +74,9 @@ async fn a_registry_that_cannot_be_reached_is_waited_for() {
     let url = format!("{}/apis/ccompat/v7", gate.url());
     bench.pipeline.edit(|document| document["spec"]["format"]["avro"]["registryUrl"] = json!(url));
     bench.pipeline.replicate().unwrap();
+    bench.until_equal(&[USERS]).await;
+    // The first copy needs no schema, the first event does.
+    bench.sql("UPDATE users SET active = NOT active").await;
     until_it_waits_for(&bench, &[&format!("the schema registry at {url} does not answer"), "Check that it runs"]).await;
     gate.set(GateMode::Unavailable);
     until_it_waits_for(&bench, &["answers 503"]).await;

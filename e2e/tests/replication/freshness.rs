@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tributary_e2e::pipeline::{PipelineOptions, TableView};
+use tributary_e2e::pipeline::{Phase, PipelineOptions, TableView};
 use tributary_e2e::shop::{self, Workload};
 
 use crate::shared::Bench;
@@ -66,6 +66,8 @@ async fn a_quiet_table_has_no_commits_and_no_lag() {
     shop::seed(bench.pipeline.source(), 1000).await.unwrap();
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&[USERS]).await;
+    let streaming = |tables: &[TableView]| tables.iter().all(|table| table.phase == Phase::Streaming);
+    bench.pipeline.wait_until("the copy is complete", streaming).await.unwrap();
 
     let version = bench.pipeline.delta_log(USERS).await.unwrap().version();
     let heartbeats = format!("__debezium-heartbeat.e2e.{}", bench.pipeline.name());

@@ -93,6 +93,7 @@ async fn a_registry_with_tls_and_a_login_is_asked_and_a_wrong_password_is_said()
         });
     });
     bench.pipeline.replicate().unwrap();
+    bench.until_equal(&[USERS]).await;
     // The first copy needs no schema, the first event does.
     bench.sql("UPDATE users SET active = NOT active").await;
     until_refused(&bench, "refuses access (401 Unauthorized)").await;

@@ -84,7 +84,11 @@ impl Copying<'_> {
         let record = table.copy_record().map(CopyRecord::parse).transpose()?;
         Ok(match record {
             _ if anew => Begun::Not(Some(Box::new(table))),
-            None if table.progress().is_empty() => Begun::Not(Some(Box::new(table))),
+            // Made before there were copies. If no change of the stream followed the rows of the connector's own snapshot, they may
+            // not be all.
+            None if table.progress().values().all(|progress| progress.position.is_none()) => {
+                Begun::Not(Some(Box::new(table)))
+            }
             None => Begun::Complete(Box::new(table)),
             Some(record) if record.is_complete() => Begun::Complete(Box::new(table)),
             Some(record) => {
