@@ -74,7 +74,7 @@ pub(super) fn replicator(replicator: &Replicator, found: &mut Vec<Violation>) {
         found.push(Violation::new(format!("{path}.commitInterval"), message, fix));
     }
     let connections = i64::from(replicator.copy.connections);
-    names::range(&format!("{path}.copy.connections"), connections, 1..=16, found);
+    names::range(&format!("{path}.copy.connections"), connections, 0..=16, found);
     sizes(path, replicator, found);
     if let Some(image) = &replicator.image {
         names::length(&format!("{path}.image"), image, 1..=1024, found);

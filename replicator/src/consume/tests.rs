@@ -187,7 +187,7 @@ async fn a_missing_topic_is_waited_for_and_read_when_it_appears() {
     let kafka = Kafka::with_topics(&["users"]);
     let consumer = Consumer::start(&kafka.client(), Budget::new(64 << 20)).unwrap();
     let mut orders = consumer.subscribe("orders", HashMap::new());
-    let Delivery::Waiting(words) = next(&mut orders).await else { panic!("does not wait") };
+    let Delivery::NoTopic(words, None) = next(&mut orders).await else { panic!("does not wait") };
     assert!(words.contains("topic orders does not exist yet"), "{words}");
     kafka.cluster.create_topic("orders", 1, 1).unwrap();
     kafka.produce("orders", 0..3, 20);
