@@ -233,7 +233,7 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
             "/spec/replicator",
             json!({"copy": {"connections": 17}}),
             "spec.replicator.copy.connections",
-            "1 to 16",
+            "0 to 16",
             Schema,
         ),
         ("/spec/source/postgres/slot", json!("Shop"), "spec.source.postgres.slot", "lower-case", Cel),
