@@ -66,8 +66,9 @@ fn config() -> Config {
         // As our KafkaTopics have it, whoever creates the topics first: a topic never gets fewer.
         ("offset.storage.partitions", json!(1)),
         ("status.storage.partitions", json!(1)),
-        // What was sent after the last flush comes again when a worker is killed; a first copy that ended before it, as a whole.
-        ("offset.flush.interval.ms", json!(10_000)),
+        // What was sent after the last flush comes again when a worker is killed; and a first copy is complete when the slot says,
+        // after a flush, that everything is delivered that the copy contains.
+        ("offset.flush.interval.ms", json!(2_000)),
         // The connector says how it writes; these are for whatever forgets to. Without schemas a number loses its scale.
         ("key.converter", json!("org.apache.kafka.connect.json.JsonConverter")),
         ("value.converter", json!("org.apache.kafka.connect.json.JsonConverter")),
