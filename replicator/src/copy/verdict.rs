@@ -62,9 +62,13 @@ impl Verdicts {
                 Contained::Partly
             };
         }
-        let chunk = match keys.and_then(|keys| keys.value(row)) {
-            Some(key) => self.chunks.partition_point(|(up_to, _)| up_to.as_ref().is_some_and(|up_to| *up_to < key)),
-            None => 0,
+        let chunk = match (&self.column, keys.and_then(|keys| keys.value(row))) {
+            (Some(_), Some(key)) => {
+                self.chunks.partition_point(|(up_to, _)| up_to.as_ref().is_some_and(|up_to| *up_to < key))
+            }
+            // An event that no longer has the column belongs to no chunk.
+            (Some(_), None) => return Contained::No,
+            (None, _) => 0,
         };
         of(self.chunks.get(chunk).is_some_and(|(_, snapshot)| snapshot.contains(transaction)))
     }
@@ -179,6 +183,14 @@ mod tests {
                 Contained::No
             ]
         );
+    }
+
+    #[test]
+    fn an_event_without_the_column_of_the_ranges_is_in_no_chunk() {
+        let verdicts = verdicts(&[(Some(KeyValue::Integer(10)), "100:100:"), (None, "200:200:")]);
+        let mut batch = events(Arc::new(Int32Array::from(vec![5])), &[(Op::Update, Some(7))]);
+        batch.rows = batch.rows.project(&[]).unwrap();
+        assert_eq!(verdicts.judge(&batch), [Contained::No]);
     }
 
     #[test]

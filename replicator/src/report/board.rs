@@ -1,9 +1,10 @@
 //! The board on which every table's task writes how it is going, and which HTTP, logs and metrics read.
 
+mod copy;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
@@ -12,10 +13,10 @@ use tributary_crds::TablePhase as Phase;
 use super::metrics::Metrics;
 use super::state::{CommitReport, Knowledge, TableState};
 use super::summary::Summary;
-use crate::change::{OpCounts, PartitionProgress};
+use crate::change::PartitionProgress;
 use crate::consume::{Budget, PartitionRange, Share};
 use crate::policy::Policy;
-use crate::table::{Committed, Job, Maintained, TableStats};
+use crate::table::{Job, Maintained, TableStats};
 
 /// Seconds between two progress lines of one snapshot.
 const PROGRESS_INTERVAL: i64 = 60;
@@ -100,6 +101,7 @@ impl TableHandle {
         let position = progress.values().find_map(|progress| progress.position).map(|position| position.to_string());
         info!(table = entry.knowledge.name(), version, rows, ?offsets, position, "opened");
         entry.knowledge.opened(version, rows);
+        entry.knowledge.resumes(progress);
     }
 
     /// What the table holds of the memory from now on.
@@ -175,55 +177,6 @@ impl TableHandle {
         self.metrics().committed(entry.knowledge.name(), report, now.as_millisecond());
         lock(&self.board.shared.summary).committed(entry.knowledge.name(), report);
         entry.tell(report, now);
-    }
-
-    /// Rows are copied from the source: how many percent are, and how that goes in words.
-    pub fn copying(&self, percent: u8, words: &str) {
-        self.entry().knowledge.copying(percent, words);
-    }
-
-    /// A chunk of a copy was committed.
-    pub fn copied_rows(&self, committed: &Committed, rows: u64, duration: Duration, progress: &PartitionProgress) {
-        let report = CommitReport {
-            committed,
-            counts: OpCounts { reads: rows, ..OpCounts::default() },
-            progress,
-            snapshot_completed: false,
-            oldest_change_ts_ms: None,
-            newest_source_ts_ms: None,
-            duration,
-            why: "copy",
-        };
-        self.committed(&report, Timestamp::now());
-    }
-
-    /// All rows are copied. The table is complete once the stream has `passed` what the copy contains.
-    pub fn follows_copy(&self, passed: bool) {
-        self.entry().knowledge.follows_copy(passed);
-    }
-
-    /// The rows are to be copied again.
-    pub fn copied_anew(&self, why: &str) {
-        let mut entry = self.entry();
-        warn!(table = entry.knowledge.name(), "the rows are copied anew: {why}");
-        entry.knowledge.copied_anew(why);
-    }
-
-    /// The source cannot be looked at, in words, or can.
-    pub fn source_unseen(&self, why: Option<&str>) {
-        let mut entry = self.entry();
-        if let Some(why) = entry.knowledge.source_unseen(why) {
-            warn!(table = entry.knowledge.name(), "the source is not looked at: {why}");
-        }
-    }
-
-    /// There is no topic yet, and there was none when the connector sent the heartbeat of this time. `what` is a sentence for a
-    /// person.
-    pub fn no_topic(&self, what: &str, heartbeat_ms: Option<i64>) {
-        let mut entry = self.entry();
-        if entry.knowledge.no_topic(what, heartbeat_ms) {
-            info!(table = entry.knowledge.name(), "waiting: {what}");
-        }
     }
 
     /// The connector reads the whole table again; the rows that were there go with the first of the new ones.
@@ -305,7 +258,7 @@ impl Entry {
         );
         let due = self.told.is_none_or(|told| now.as_second() - told.as_second() >= PROGRESS_INTERVAL);
         if let (Some(percent), true) = (state.snapshot_percent, due) {
-            info!(table = state.name, "snapshot: {} rows, {percent} % of what the topic holds", report.committed.rows);
+            info!(table = state.name, "first copy: {} rows, {percent} %", report.committed.rows);
             self.told = Some(now);
         }
     }
@@ -317,9 +270,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::change::Progress;
-    use crate::table::Stages;
+    use crate::change::{OpCounts, Progress};
+    use crate::table::{Committed, Stages};
 
     fn now() -> Timestamp {
         Timestamp::from_second(1000).unwrap()

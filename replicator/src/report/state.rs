@@ -158,9 +158,10 @@ impl Knowledge {
         self.unseen.clone().filter(|_| is_new)
     }
 
-    /// Whether it is new that there is no topic. A table that began with a copy needs none before its first change.
+    /// Whether it is new that there is no topic. A table that began with a copy needs none before its first change; one that was
+    /// read before is gone, perhaps with changes that were not.
     pub(super) fn no_topic(&mut self, what: &str, heartbeat_ms: Option<i64>) -> bool {
-        if self.copy.is_none() {
+        if self.copy.is_none() || self.applied.values().any(|next| *next > 0) {
             let is_new = self.state.message.as_deref() != Some(what);
             self.stands(Phase::Waiting, what);
             return is_new;
@@ -189,9 +190,14 @@ impl Knowledge {
         self.moves();
     }
 
+    /// Reading is to go on from here.
+    pub(super) fn resumes(&mut self, progress: &PartitionProgress) {
+        self.applied.extend(progress.iter().map(|(partition, progress)| (*partition, progress.next_offset)));
+    }
+
     /// Everything before these offsets is in the table, although no commit said so.
     pub(super) fn applied(&mut self, progress: &PartitionProgress) {
-        self.applied.extend(progress.iter().map(|(partition, progress)| (*partition, progress.next_offset)));
+        self.resumes(progress);
         self.goes_on();
     }
 

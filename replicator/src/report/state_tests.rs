@@ -204,3 +204,34 @@ fn the_document_has_camel_case_fields_and_leaves_out_what_is_not_known() {
     assert_eq!(json["lastCommit"], "1970-01-01T00:00:01Z");
     assert_eq!(json["warnings"][0], "NULL becomes the default of column a");
 }
+
+#[test]
+fn a_copied_table_needs_no_topic_before_its_first_change_and_misses_one_that_it_has_read() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    table.applied(&progress(0, None));
+    table.follows_copy(true);
+    assert!(!table.no_topic("there is no topic", Some(5_000)));
+    let state = table.state(at(6));
+    assert_eq!((state.phase, state.lag_seconds, state.lag_messages), (Phase::Streaming, Some(1.0), Some(0)));
+
+    table.applied(&progress(7, None));
+    assert!(table.no_topic("there is no topic", Some(9_000)));
+    let state = table.state(at(10));
+    assert_eq!((state.phase, state.message.as_deref()), (Phase::Waiting, Some("there is no topic")));
+    assert_eq!(state.lag_seconds, Some(5.0), "it is not known to be complete up to the later heartbeat");
+}
+
+#[test]
+fn a_copy_is_not_complete_before_the_stream_has_passed_it() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    table.copying(40, "40 of 100");
+    table.heartbeat(5_000);
+    table.follows_copy(false);
+    table.assigned(&progress(3, None), &range(3, 3));
+    table.heartbeat(6_000);
+    let state = table.state(at(7));
+    assert_eq!((state.phase, state.lag_seconds), (Phase::Snapshotting, None));
+    table.follows_copy(true);
+    table.heartbeat(6_000);
+    assert_eq!((table.state(at(7)).phase, table.state(at(7)).lag_seconds), (Phase::Streaming, Some(1.0)));
+}
