@@ -38,7 +38,7 @@ pub use kafka::{
 pub use maintenance::{Maintenance, Window};
 pub use quantity::{Quantity, QuantityError};
 pub use replicator::{CopySettings, Index, Replicator, Resources};
-pub use resource::{CdcReplication, CdcReplicationSpec, DeletionPolicy};
+pub use resource::{CdcReplication, CdcReplicationSpec, DeletionPolicy, OnSourceChange};
 pub use secret::{CaSecret, SecretRef};
 pub use source::{Postgres, PublicationSettings, Source, SslMode};
 pub use status::{CdcReplicationStatus, TablePhase, TableStatus};

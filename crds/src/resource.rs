@@ -68,9 +68,23 @@ pub struct CdcReplicationSpec {
     /// Stops reading and writing, and keeps everything else. The source keeps its log for us meanwhile: watch its disk.
     #[serde(default)]
     pub suspend: bool,
+    /// What becomes of a Delta table whose source table is not any more what was copied, in a way that no event says: a column that
+    /// was renamed, a partition that was dropped, a database that was restored. docs/schema-changes.md has all of them.
+    #[serde(default)]
+    pub on_source_change: OnSourceChange,
     /// What happens to the replication slot, the publication and the topics when this resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+/// What becomes of a Delta table that may differ from its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnSourceChange {
+    /// It is copied anew beside the old rows, which readers have until one commit swaps them.
+    #[default]
+    Resync,
+    /// It stops and says so, until somebody asks for a copy: with the annotation `tributary.dev/resync`, or `replicator resync`.
+    Stop,
 }
 
 /// What is removed with the resource. Delta tables never are.

@@ -51,6 +51,9 @@ pub struct TableStatus {
     /// How far the Delta table is behind the source, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
+    /// How many bytes of the source's log are not in the Delta table, as of the last look at the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_bytes: Option<i64>,
     /// The newest version of the Delta table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta_version: Option<i64>,

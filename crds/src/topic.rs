@@ -25,9 +25,14 @@ pub fn of_table(resource: &CdcReplication, name: &str) -> String {
     sanitized(&format!("{}.{name}", prefix(resource)))
 }
 
-/// Topic of the connector's heartbeats.
+/// Topic of the connector's heartbeats. Nobody reads it: a connector sends them wherever it is in the source's log.
 pub fn heartbeat(resource: &CdcReplication) -> String {
     format!("__debezium-heartbeat.{}", prefix(resource))
+}
+
+/// Topic of the connector's ticks: what is written into the source's log as a message comes out here, in order with the rows.
+pub fn ticks(resource: &CdcReplication) -> String {
+    format!("{}.message", prefix(resource))
 }
 
 /// Topics that earlier versions made and nobody writes to any more: they are only removed with the others.
@@ -80,6 +85,7 @@ mod tests {
         assert_eq!(prefix(&resource), "sales.shop");
         assert_eq!(data(&resource, &TableSpec::new("public.users")), "sales.shop.public.users");
         assert_eq!(heartbeat(&resource), "__debezium-heartbeat.sales.shop");
+        assert_eq!(ticks(&resource), "sales.shop.message");
         assert_eq!(group(&resource), "tributary.sales.shop");
         assert_eq!(obsolete(&resource), ["sales.shop.signal", "sales.shop.notifications"]);
         assert_eq!(connect(&resource)[0], "sales.shop.connect-configs");

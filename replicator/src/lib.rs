@@ -12,6 +12,7 @@ pub mod maintain;
 pub mod pipeline;
 pub mod policy;
 pub mod report;
+pub mod resync;
 pub mod run;
 pub mod settings;
 pub mod storage;

@@ -1,4 +1,4 @@
-//! The `replicator` command: run, check, status, restart, maintain.
+//! The `replicator` command: run, check, status, restart, resync, maintain.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tributary_replicator::check;
 use tributary_replicator::maintain::maintain;
 use tributary_replicator::report::{self, LogFormat, ResourceName};
+use tributary_replicator::resync::resync;
 use tributary_replicator::run::run;
 use tributary_replicator::settings::{Secrets, Shard};
 use tributary_replicator::table::Maintained;
@@ -39,6 +40,14 @@ enum Action {
     },
     /// Compacts, checkpoints, cleans and vacuums one table now; the replicator may write it meanwhile.
     Maintain {
+        #[command(flatten)]
+        document: Source,
+        /// The table as schema.table.
+        table: String,
+    },
+    /// Copies one table anew from its source; readers have the old rows until one commit swaps them. A replicator that runs on this
+    /// machine does it at once, another one when it opens the table next (`replicator restart`).
+    Resync {
         #[command(flatten)]
         document: Source,
         /// The table as schema.table.
@@ -124,6 +133,16 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
             for done in runtime.block_on(maintain(&document.file, &secrets, &table))? {
                 let Maintained { job, removed, written, bytes_written } = done;
                 println!("{}: {removed} objects gone, {written} written ({bytes_written} bytes)", job.name());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Resync { document, table } => {
+            let secrets = Secrets::new(document.secrets.as_deref());
+            let port = runtime.block_on(resync(&document.file, &secrets, &table))?;
+            let url = Url::parse(&format!("http://127.0.0.1:{port}"))?;
+            match runtime.block_on(report::restart(&url, &table)) {
+                Ok(()) => println!("{table} is copied anew; `replicator status` shows how far that is"),
+                Err(error) => println!("{table} is copied anew when the replicator opens it next ({error})"),
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -16,14 +16,6 @@ pub enum MaintainError {
     /// The table cannot be read or written.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The resource has no such table.
-    #[error("the resource has no table {name}; it has {known}")]
-    UnknownTable {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
     /// There is no Delta table yet.
     #[error("there is no Delta table at {uri} yet: the replicator makes it with the first row")]
     NoTable {
@@ -37,11 +29,7 @@ pub enum MaintainError {
 pub async fn maintain(path: &Path, secrets: &Secrets, name: &str) -> Result<Vec<Maintained>, MaintainError> {
     let resource = settings::read(path)?;
     let settings = Settings::resolve(&resource, secrets, Shard::ALL)?;
-    let Some(table) = settings.tables.iter().find(|table| table.name == name) else {
-        let known: Vec<&str> = settings.tables.iter().map(|table| table.name.as_str()).collect();
-        return Err(MaintainError::UnknownTable { name: name.to_owned(), known: known.join(", ") });
-    };
-    let spec = settings.table_spec(table);
+    let spec = settings.table_spec(settings.table(name)?);
     let Some(mut table) = KeyedTable::open(&spec).await? else {
         return Err(MaintainError::NoTable { uri: spec.url.to_string() });
     };

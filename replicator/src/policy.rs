@@ -29,7 +29,7 @@ impl Policy {
             PipelineError::Table(error) => Self::of_table(error),
             PipelineError::Copy(error) => Self::of_copy(error),
             PipelineError::CopyAnew(_) => Self::TryAgain,
-            PipelineError::Internal(_) => Self::Stop,
+            PipelineError::SourceChanged { .. } | PipelineError::Internal(_) => Self::Stop,
         }
     }
 

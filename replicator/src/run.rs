@@ -1,6 +1,7 @@
 //! `replicator run`: every table of this shard in a task of its own, until the process is told to stop.
 
 mod table;
+mod ticks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use self::table::{Shared, Source, decoder};
 use crate::consume::{Budget, ConsumeError, Consumer};
 use crate::copy::Looks;
 use crate::decode::RegistryError;
-use crate::report::{Board, ListenError, ResourceName, Restarts, describe, listen, report_to, serve};
+use crate::report::{Board, ListenError, ResourceName, Restarts, Resyncs, describe, listen, report_to, serve};
 use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
 use crate::supervise::Supervisor;
 
@@ -79,10 +80,12 @@ pub async fn run(
             .table(&table.name, &format!("{}/{}", resource.spec.destination.uri.trim_end_matches('/'), table.target()));
     }
     let (restarts, asked) = Restarts::new(own_tables(&resource, shard).map(|table| table.name.clone()));
+    let resyncs = Resyncs::default();
     let stop = CancellationToken::new();
     let listener = listen(http, "replicator.httpPort").await?;
     if let Some(resource) = status_of {
-        tokio::spawn(report_to(resource, shard, board.clone(), restarts.clone(), stop.clone()));
+        let wishes = (restarts.clone(), resyncs.clone());
+        tokio::spawn(report_to(resource, shard, board.clone(), wishes, stop.clone()));
     }
     let served = tokio::spawn(serve(listener, board.clone(), restarts, stop.clone().cancelled_owned()));
     tokio::spawn(summarise(board.clone()));
@@ -94,7 +97,7 @@ pub async fn run(
     let consumer = Consumer::start(&settings.kafka, budget)?;
     let source = Source { resource, secrets: secrets.clone(), shard };
     let count = if settings.suspended { 0 } else { settings.tables.len() };
-    let supervisor = supervise(source, settings, &consumer, &board, &stop)?;
+    let supervisor = supervise(source, settings, &consumer, (&board, resyncs), &stop)?;
     let mut tables = tokio::spawn(supervisor.run(asked));
     info!(tables = count, %http, "replicating");
 
@@ -151,10 +154,9 @@ fn supervise(
     source: Source,
     settings: Settings,
     consumer: &Consumer,
-    board: &Board,
+    (board, resyncs): (&Board, Resyncs),
     stop: &CancellationToken,
 ) -> Result<Supervisor, RegistryError> {
-    let heartbeats = consumer.heartbeats(&settings.heartbeat_topic);
     let mut supervisor = Supervisor::new(stop.clone());
     if settings.suspended {
         info!("spec.suspend is true: nothing is replicated");
@@ -162,15 +164,18 @@ fn supervise(
     }
     // What the registry's client refuses would stop every table.
     decoder(&settings.format)?;
+    let ticks = ticks::decoder(&settings.format)?;
+    let ticks = ticks::follow(consumer.clone(), settings.tick_topic.clone(), ticks, board.clone());
     let connections = settings.source.as_ref().map_or(1, |source| source.connections);
     let connections = Arc::new(Semaphore::new(connections));
     let shared = Shared {
         source,
         settings: Arc::new(settings),
         consumer: consumer.clone(),
-        heartbeats,
+        ticks,
         connections,
         looks: Looks::default(),
+        resyncs,
     };
     for table in &shared.settings.tables {
         let report = board.table(&table.name, table.url.as_str());

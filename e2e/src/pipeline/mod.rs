@@ -107,12 +107,22 @@ impl Pipeline {
 
     /// Runs `replicator check` on the resource: how it ended, and what it printed.
     pub async fn check(&self) -> anyhow::Result<(ExitStatus, String)> {
+        self.command("check", &[]).await
+    }
+
+    /// Runs `replicator resync` for one table.
+    pub async fn resync(&self, table: &str) -> anyhow::Result<(ExitStatus, String)> {
+        self.command("resync", &[table]).await
+    }
+
+    async fn command(&self, action: &str, arguments: &[&str]) -> anyhow::Result<(ExitStatus, String)> {
         let mut command = tokio::process::Command::new(replicator_program()?);
         command
-            .args(["check", "-f"])
+            .args([action, "-f"])
             .arg(self.write_document()?)
             .arg("--secrets")
-            .arg(self.folder.path().join("secrets"));
+            .arg(self.folder.path().join("secrets"))
+            .args(arguments);
         let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await??;
         Ok((output.status, String::from_utf8(output.stdout)?))
     }
@@ -287,7 +297,8 @@ impl Pipeline {
         };
         match result {
             Ok(verdict) => Ok(verdict),
-            Err(error) => Err(error.context(self.diagnosis().await)),
+            // What is wrong comes first: what is printed of a failed test may be cut.
+            Err(error) => Err(anyhow::anyhow!("{error:#}\n{}", self.diagnosis().await)),
         }
     }
 

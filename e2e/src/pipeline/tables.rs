@@ -16,6 +16,8 @@ pub struct TableView {
     pub position: Option<String>,
     /// How old what is known to be complete is.
     pub lag_seconds: Option<f64>,
+    /// Bytes of the source's log that are not in the table.
+    pub lag_bytes: Option<u64>,
     /// Messages that were not applied yet.
     pub lag_messages: Option<u64>,
     /// Version of the Delta table.

@@ -15,6 +15,7 @@ async fn running_bench(format: EventFormat) -> Bench {
     let mut bench = Bench::new(&PipelineOptions::json(&shop::TABLES).format(format)).await;
     shop::create(bench.pipeline.source()).await.unwrap();
     shop::seed(bench.pipeline.source(), 200).await.unwrap();
+    bench.pipeline.edit(|document| document["spec"]["onSourceChange"] = json!("Stop"));
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&shop::TABLES).await;
     // So that there are topics.
@@ -63,8 +64,12 @@ async fn a_message_that_is_no_event_stops_its_table_alone_and_is_never_skipped()
     // Nor is the gap overlooked that is left when the message is deleted.
     bench.pipeline.stack().delete_messages(&topic, at + 1).await.unwrap();
     bench.pipeline.restart().unwrap();
-    until_failed(&bench, USERS, &[&format!("deleted offsets {at} to {}", at + 1), "take a new snapshot"]).await;
+    until_failed(&bench, USERS, &[&format!("deleted offsets {at} to {}", at + 1), "copied anew"]).await;
     assert_the_others_go_on(&bench).await;
+
+    // What it says to do cures it.
+    bench.pipeline.resync(USERS).await.unwrap();
+    bench.until_equal(&[USERS]).await;
 }
 
 #[tokio::test]
@@ -101,6 +106,11 @@ async fn a_topic_that_was_created_again_and_has_grown_past_the_applied_offset_st
     until_failed(&bench, USERS, &words).await;
     assert_the_others_go_on(&bench).await;
     assert_eq!(bench.pipeline.delta_log(USERS).await.unwrap().version(), untouched);
+
+    // By default it cures itself.
+    bench.pipeline.edit(|document| document["spec"]["onSourceChange"] = json!("Resync"));
+    bench.pipeline.restart().unwrap();
+    bench.until_equal(&[USERS]).await;
 }
 
 #[tokio::test]

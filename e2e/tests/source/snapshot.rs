@@ -74,7 +74,7 @@ async fn a_position_goes_on_with_each_tick() {
     let (_source, session) = table().await;
     let first = position(&session).await.unwrap();
     assert_eq!(first.timeline, 1);
-    let ticked = tick(&session, "now").await.unwrap();
+    let ticked = tick(&session).await.unwrap();
     let second = position(&session).await.unwrap();
     assert_eq!((second.system, second.timeline), (first.system, first.timeline));
     assert!(first.lsn <= ticked && ticked < second.lsn, "{first} {ticked} {second}");

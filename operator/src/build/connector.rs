@@ -50,14 +50,9 @@ pub enum ConnectorError {
     NotApicurio,
 }
 
-/// How often the connector reports that it is alive, so that lag is known of a quiet database too.
-const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// A transaction of our own with each heartbeat. Without one, the slot of a quiet database stays where it is, and the server
-/// keeps the log of all its other databases for it. It changes no table, and everybody may do it.
-const TICK: &str = "SELECT pg_logical_emit_message(true, 'tributary', '')";
-/// The transaction is for the connector alone: nothing of it goes to Kafka.
-const TICK_PREFIX: &str = "tributary";
+/// How often the connector writes a tick into the source's log. Where it comes out again, everything before it has: that is
+/// how far the connector is, of a quiet database too. And its slot goes on, for which the server would keep the log else.
+const TICKS: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The connector's configuration, complete, for `PUT /connectors/<name>/config` or a `KafkaConnector`'s `spec.config`.
 ///
@@ -111,9 +106,10 @@ fn source(resource: &CdcReplication, postgres: &Postgres, secrets: &ConnectorSec
         // On standbys too, so that the slot outlives a failover. Servers before 17 cannot, and the connector does not ask them to.
         ("slot.failover", text("true")),
         ("topic.prefix", topic::prefix(resource)),
-        ("heartbeat.interval.ms", HEARTBEAT.as_millis().to_string()),
-        ("heartbeat.action.query", text(TICK)),
-        ("message.prefix.exclude.list", text(TICK_PREFIX)),
+        ("heartbeat.interval.ms", TICKS.as_millis().to_string()),
+        ("heartbeat.action.query", text(postgres::TICK)),
+        // What applications write into the log is theirs.
+        ("message.prefix.include.list", text(postgres::TICK_PREFIX)),
         // The replicator reads the rows that a table already has.
         ("snapshot.mode", text("no_data")),
     ]

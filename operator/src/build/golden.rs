@@ -282,8 +282,8 @@ fn topics_of_changes_are_never_compacted_and_those_of_connect_always() {
         }
         let tables = case.plan.resource.spec.tables.len();
         let own_connect = usize::from(case.plan.connect.own.is_some()) * 3;
-        // Beside the tables': that of the heartbeats.
-        assert_eq!(case.of("KafkaTopic").count(), tables + 1 + own_connect, "{}", case.name);
+        // Beside the tables': those of ticks and heartbeats.
+        assert_eq!(case.of("KafkaTopic").count(), tables + 2 + own_connect, "{}", case.name);
     }
 }
 

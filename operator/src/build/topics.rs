@@ -1,4 +1,4 @@
-//! The topics of the resource's own cluster: its tables', Kafka Connect's, and that of the heartbeats.
+//! The topics of the resource's own cluster: its tables', Kafka Connect's, and those of ticks and heartbeats.
 
 use serde_json::{Value, json};
 use tributary_crds::topic;
@@ -24,10 +24,10 @@ pub(super) fn topics(plan: &Plan) -> Vec<Resource<KafkaTopicSpec>> {
     // While nobody reads, nothing must expire.
     let changes = if plan.is_suspended() { -1 } else { WEEK };
     let tables = resource.spec.tables.iter().map(|table| topic(topic::data(resource, table), kept_for(changes)));
-    // Only the newest heartbeat is of interest.
-    let heartbeat = topic(topic::heartbeat(resource), kept_for(DAY));
+    // Of a tick only the newest is of interest, of a heartbeat none.
+    let signs = [topic::ticks(resource), topic::heartbeat(resource)].map(|name| topic(name, kept_for(DAY)));
     let own_connect = plan.connect.own.iter().flat_map(|_| topic::connect(resource));
-    tables.chain([heartbeat]).chain(own_connect.map(|name| topic(name, compacted()))).collect()
+    tables.chain(signs).chain(own_connect.map(|name| topic(name, compacted()))).collect()
 }
 
 /// Records go after a time, whatever their number. Never compacted: a change may hold values of a row that no later

@@ -49,7 +49,7 @@ pub fn owned_topics(resource: &CdcReplication) -> BTreeSet<String> {
     let former = resource.status.iter().flat_map(|status| &status.former_tables);
     let tables = resource.spec.tables.iter().map(|table| &table.name).chain(former);
     let mut own: BTreeSet<String> = tables.map(|name| topic::of_table(resource, name)).collect();
-    own.insert(topic::heartbeat(resource));
+    own.extend([topic::ticks(resource), topic::heartbeat(resource)]);
     own.extend(topic::obsolete(resource));
     own.extend(topic::connect(resource));
     own
@@ -76,6 +76,7 @@ mod tests {
             "sales.shop.connect-offsets",
             "sales.shop.connect-status",
             "sales.shop.eu.signal",
+            "sales.shop.message",
             "sales.shop.notifications",
             "sales.shop.public.orders",
             "sales.shop.public.removed_earlier",

@@ -6,13 +6,13 @@ use tributary_crds::{CdcReplication, TablePhase, TableStatus};
 
 use super::{Part, Standing};
 
-/// An idle table is known to be complete up to the connector's last heartbeat, which comes every 5 s: three of them.
-const HEARTBEATS: Duration = Duration::from_secs(15);
+/// An idle table is known to be complete up to the connector's last tick, which comes every 5 s: three of them.
+const TICKS: Duration = Duration::from_secs(15);
 
 /// The longest lag of a table that is caught up: two commit intervals, since a change may have just missed one, and
-/// three heartbeats.
+/// three ticks.
 pub fn longest_lag(resource: &CdcReplication) -> Duration {
-    resource.spec.replicator.commit_interval.get() * 2 + HEARTBEATS
+    resource.spec.replicator.commit_interval.get() * 2 + TICKS
 }
 
 /// Whether all tables are caught up. `reported`: every pod has reported since it started, so the tables are not those
@@ -58,7 +58,7 @@ pub fn caught_up(resource: &CdcReplication, connector: &Part, replicator: &Part,
 
 fn good(tables: usize, longest: Duration) -> String {
     format!(
-        "all {tables} tables follow their sources within {} s (two commitIntervals and three heartbeats)",
+        "all {tables} tables follow their sources within {} s (two commitIntervals and three ticks)",
         seconds(longest)
     )
 }

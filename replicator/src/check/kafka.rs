@@ -35,7 +35,7 @@ fn look(settings: &Settings) -> Seen {
             return Seen { lines, samples };
         }
     };
-    match probe.brokers(&settings.heartbeat_topic) {
+    match probe.brokers(&settings.tick_topic) {
         Ok(count) => lines.push(CheckLine::new(what, Finding::Ok(format!("{count} {}", plural(count, "broker"))))),
         Err(wrong) => {
             let fix = "check spec.kafka.external, the Secrets it refers to, and that the brokers run";

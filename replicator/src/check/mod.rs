@@ -144,7 +144,10 @@ fn subject(error: &SettingsError) -> &'static str {
         | SettingsError::NoSecret { .. }
         | SettingsError::UnreadableSecret { .. }
         | SettingsError::BadSecret { .. } => "secrets",
-        SettingsError::Unreadable { .. } | SettingsError::Document { .. } | SettingsError::Url { .. } => "document",
+        SettingsError::Unreadable { .. }
+        | SettingsError::Document { .. }
+        | SettingsError::UnknownTable { .. }
+        | SettingsError::Url { .. } => "document",
     }
 }
 

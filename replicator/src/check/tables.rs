@@ -53,9 +53,9 @@ fn summary(table: &TableSettings, changes: &[ChangeBatch]) -> Vec<Finding> {
 
 fn keyless(table: &TableSettings) -> Finding {
     let fix = format!(
-        "add a primary key (ALTER TABLE {} ADD PRIMARY KEY …), delete the topic {}, and let the connector take a new \
-         snapshot; or take the table out of spec.tables",
-        table.name, table.topic
+        "add a primary key (ALTER TABLE {} ADD PRIMARY KEY …) and have the table copied anew (the annotation \
+         tributary.dev/resync, or `replicator resync`); or take the table out of spec.tables",
+        table.name
     );
     Finding::problem(
         "its messages have no key, so the source table has no primary key and its rows cannot be told apart",

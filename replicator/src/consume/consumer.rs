@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -58,8 +58,8 @@ pub struct Subscription {
 pub enum Delivery {
     /// Nothing comes now; what is waited for, in words. It goes on by itself.
     Waiting(String),
-    /// There is no such topic, in words, and was none when this heartbeat was sent; said at each look for it.
-    NoTopic(String, Option<Heartbeat>),
+    /// There is no such topic, in words, and was none when this tick came; said at each look for it.
+    NoTopic(String, Option<Tick>),
     /// Reading goes on, or starts, at these offsets.
     Assigned(Vec<PartitionRange>),
     /// Messages, in the order of their offsets in each partition.
@@ -68,10 +68,12 @@ pub enum Delivery {
     Failed(ConsumeError),
 }
 
-/// The last heartbeat of a connector.
+/// What was written into the source's log to be read there: where it comes out of the connector, every change before it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heartbeat {
-    /// When it was sent, milliseconds since the epoch.
+pub struct Tick {
+    /// Where it is in the log.
+    pub lsn: u64,
+    /// When it was committed, by the source's clock, milliseconds since the epoch.
     pub ts_ms: i64,
 }
 
@@ -96,7 +98,7 @@ impl Consumer {
             questions,
             reader: reader.clone(),
             ends: Arc::clone(&ends),
-            heartbeat: None,
+            tick: None,
         };
         spawn("kafka-lookup", running.clone(), move || finder.run())?;
         let state = Reader::new(consumer, (budget.clone(), sizes), commands, lookups.clone(), Arc::clone(&ends));
@@ -110,16 +112,26 @@ impl Consumer {
     pub fn subscribe(&self, topic: &str, resume: HashMap<i32, Resume>) -> Subscription {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let share = self.budget.share();
-        self.find(topic, resume, Sink::Table { deliveries: sender, share: share.clone() });
+        self.find(topic, resume, Sink::changes(sender, share.clone()));
         Subscription { deliveries, share }
     }
 
-    /// The last heartbeat in `topic`; `None` until the first one is read. What was in a topic when it came,
-    /// [`Self::end_offset`] counts as soon as it is seen here.
-    pub fn heartbeats(&self, topic: &str) -> watch::Receiver<Option<Heartbeat>> {
-        let (sender, last) = watch::channel(None);
-        self.find(topic, HashMap::new(), Sink::Heartbeats(sender));
-        last
+    /// Reads `topic` from its last message on. The budget does not count what is read, and does not bound it.
+    pub fn subscribe_to_last(&self, topic: &str) -> Subscription {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        let sink = Sink::last(sender);
+        let share = sink.share.clone();
+        self.find(topic, HashMap::new(), sink);
+        Subscription { deliveries, share }
+    }
+
+    /// Finds where the topics end, now that `tick` was read: from then on [`Self::end_offset`] counts what the connector wrote
+    /// before it. False: Kafka could not be asked.
+    pub async fn confirm(&self, tick: Tick) -> bool {
+        let (confirmed, answer) = oneshot::channel();
+        // By way of the reader: it knows of each topic that was found before this.
+        let _ = self.threads.reader.send(Command::Confirm { tick, confirmed });
+        answer.await.is_ok()
     }
 
     fn find(&self, topic: &str, resume: HashMap<i32, Resume>, sink: Sink) {

@@ -27,8 +27,8 @@ pub enum ConsumeError {
     #[error(
         "topic {topic}, partition {partition}: the table has applied everything up to offset {resume}, but the topic ends \
          at offset {high}, so it was deleted and created again, or this is another Kafka cluster; nothing was applied from \
-         it. If the cluster is the wrong one, correct spec.kafka; otherwise remove the Delta table and let the connector \
-         take a new snapshot"
+         it. If the cluster is the wrong one, correct spec.kafka; otherwise have the table copied anew (the annotation \
+         tributary.dev/resync, or `replicator resync`)"
     )]
     Recreated {
         /// Kafka topic.
@@ -45,7 +45,7 @@ pub enum ConsumeError {
         "topic {topic}, partition {partition}: the message at offset {offset} is not the one that the table has applied \
          (that one was written at {applied}, this one at {found}), so the topic was deleted and created again, or this is \
          another Kafka cluster; nothing was applied from it. If the cluster is the wrong one, correct spec.kafka; otherwise \
-         remove the Delta table and let the connector take a new snapshot"
+         have the table copied anew (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     Replaced {
         /// Kafka topic.
@@ -63,7 +63,7 @@ pub enum ConsumeError {
     #[error(
         "topic {topic}, partition {partition}: Kafka has deleted offsets {resume} to {low} before they were applied \
          (retention.ms or retention.bytes of the topic), so changes are lost and nothing further was applied. Raise the \
-         retention, remove the Delta table and the topic, and let the connector take a new snapshot"
+         retention, and have the table copied anew (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     Overtaken {
         /// Kafka topic.
@@ -78,8 +78,9 @@ pub enum ConsumeError {
     /// A topic that would be read from its beginning has lost its beginning.
     #[error(
         "topic {topic}, partition {partition}: the first {low} messages were deleted (retention) before this table read \
-         any, so the snapshot in it is incomplete and nothing was applied. Delete the topic and reset the connector (delete \
-         its offsets) so that it takes a new snapshot, and raise retention.ms"
+         any, so changes are lost and nothing was applied. Raise retention.ms; where the replicator reads the database \
+         (replicator.copy.connections is not 0), move the Delta table away and start the table again: its rows are copied \
+         then. Where it does not, delete the topic and have the connector take a new snapshot"
     )]
     BeginningDeleted {
         /// Kafka topic.
@@ -93,8 +94,8 @@ pub enum ConsumeError {
     #[error(
         "topic {topic} has {partitions} partitions, and the order of changes in different ones is not known: a truncate, a \
          changed key or a value that was left out would be applied to the wrong row, so nothing further was applied. Give \
-         the topic one partition (topic.creation.default.partitions=1): delete it together with the Delta table and let \
-         the connector take a new snapshot"
+         the topic one partition (topic.creation.default.partitions=1): delete it, and have the table copied anew (the \
+         annotation tributary.dev/resync, or `replicator resync`)"
     )]
     Partitions {
         /// Kafka topic.
@@ -105,7 +106,7 @@ pub enum ConsumeError {
     /// The topic was deleted while it was read.
     #[error(
         "topic {topic} was deleted while it was being read, and perhaps created again; nothing of what was applied is lost. \
-         Remove the Delta table and let the connector take a new snapshot, or restore the topic"
+         Have the table copied anew (the annotation tributary.dev/resync, or `replicator resync`), or restore the topic"
     )]
     TopicDeleted {
         /// Kafka topic.

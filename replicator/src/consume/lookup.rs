@@ -10,15 +10,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::context::Context;
 use super::ends::Ends;
 use super::reader::Command;
-use super::sink::Sink;
+use super::sink::{Reads, Sink};
 use super::start::{Found, start};
-use super::{ConsumeError, Heartbeat, PartitionRange, Resume};
+use super::{ConsumeError, PartitionRange, Resume, Tick};
 
 /// How long one question to Kafka may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,9 +33,8 @@ pub(super) enum Lookup {
     Inspect { topic: Arc<str>, resume: HashMap<i32, Resume> },
     /// Find where the partitions of a topic end.
     Ends { topic: Arc<str>, reply: oneshot::Sender<Result<BTreeMap<i32, i64>, String>> },
-    /// Find the ends of the partitions in `ends`, then hand the heartbeat on: whoever sees it finds in [`Ends`] what was
-    /// there when it came.
-    Confirm { heartbeat: Heartbeat, ends: TopicPartitionList, last: watch::Sender<Option<Heartbeat>> },
+    /// Find the ends of the partitions in `ends`, then say so: [`Ends`] has now what was there when the tick came.
+    Confirm { tick: Tick, ends: TopicPartitionList, confirmed: oneshot::Sender<()> },
     /// End the thread.
     Stop,
 }
@@ -90,7 +89,7 @@ pub(super) struct Finder {
     pub(super) reader: Sender<Command>,
     pub(super) ends: Arc<Ends>,
     /// The last one that came.
-    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) tick: Option<Tick>,
 }
 
 impl Finder {
@@ -111,17 +110,16 @@ impl Finder {
                 }
                 // Whoever asked may be gone.
                 Ok(Lookup::Ends { topic, reply }) => drop(reply.send(self.topic_ends(&topic))),
-                Ok(Lookup::Confirm { heartbeat, ends, last }) => {
-                    // A topic that is not there now was not there when this heartbeat was sent.
-                    self.heartbeat = Some(heartbeat);
+                Ok(Lookup::Confirm { tick, ends, confirmed }) => {
+                    // A topic that is not there now was not there when this tick was sent.
+                    self.tick = Some(tick);
                     let now = Instant::now();
                     for pending in &mut pending {
                         pending.due = now;
                     }
                     pending = self.look(pending);
                     match self.find_ends(ends) {
-                        Ok(()) => drop(last.send_replace(Some(heartbeat))),
-                        // The next heartbeat says the same and more.
+                        Ok(()) => drop(confirmed.send(())),
                         Err(error) => debug!(target: "kafka", %error, "the ends of the topics cannot be read"),
                     }
                 }
@@ -176,7 +174,7 @@ impl Finder {
                     "topic {topic} does not exist yet: the connector creates it when it reads the first row of the table, so \
                  check that it runs and captures this table"
                 );
-                pending.wanted.sink.no_topic(&words, self.heartbeat);
+                pending.wanted.sink.no_topic(&words, self.tick);
                 pending.told = None;
                 return Some(pending.later());
             }
@@ -199,10 +197,9 @@ impl Finder {
     }
 
     fn find(&self, wanted: &Wanted) -> Result<Vec<Found>, Obstacle> {
-        match &wanted.sink {
-            Sink::Table { .. } => self.partitions(&wanted.topic, &wanted.resume),
-            // Only the last heartbeat matters.
-            Sink::Heartbeats(_) => Ok(self
+        match wanted.sink.reads {
+            Reads::Changes => self.partitions(&wanted.topic, &wanted.resume),
+            Reads::Last => Ok(self
                 .watermarks(&wanted.topic, self.partition_ids(&wanted.topic)?)?
                 .into_iter()
                 .map(|Watermarks { partition, low, high }| Found {

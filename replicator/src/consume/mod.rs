@@ -22,7 +22,7 @@ mod tests;
 
 pub use budget::{Budget, Held, Share};
 pub use client::KafkaClient;
-pub use consumer::{Consumer, Delivery, Heartbeat, Subscription};
+pub use consumer::{Consumer, Delivery, Subscription, Tick};
 pub use error::ConsumeError;
 pub use probe::{Probe, Sample};
 pub use raw::{RawBatch, RawMessage};

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
+use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
 use super::admission::{Gate, Load};
@@ -19,10 +20,10 @@ use super::client::Sizes;
 use super::context::Context;
 use super::ends::Ends;
 use super::lookup::{Lookup, Obstacle};
-use super::sink::Sink;
+use super::sink::{Reads, Sink};
 use super::start::Found;
 use super::tables::Table;
-use super::{Budget, ConsumeError, Heartbeat, PartitionRange, Share};
+use super::{Budget, ConsumeError, PartitionRange, Share, Tick};
 
 /// Messages polled before anything else is looked at; fewer, when they are as large as a batch.
 const BURST: usize = 256;
@@ -39,6 +40,8 @@ pub(super) enum Command {
     Inspected { topic: Arc<str>, outcome: Result<Vec<Found>, Obstacle> },
     /// Commit offsets to the group.
     Commit { topic: Arc<str>, offsets: HashMap<i32, i64> },
+    /// Find where the topics of changes end, now that a tick was read.
+    Confirm { tick: Tick, confirmed: oneshot::Sender<()> },
     /// End the thread.
     Stop,
 }
@@ -109,6 +112,7 @@ impl Reader {
             Command::Assign { topic, found, sink } => self.assign(topic, &found, sink),
             Command::Inspected { topic, outcome } => self.inspected(&topic, outcome),
             Command::Commit { topic, offsets } => self.commit(&topic, &offsets),
+            Command::Confirm { tick, confirmed } => self.confirm(tick, confirmed),
             Command::Stop => {}
         }
     }
@@ -168,9 +172,10 @@ impl Reader {
         let mut tables: Vec<(&mut Table, Share)> = self
             .tables
             .iter_mut()
-            .filter_map(|table| match &table.sink {
-                Sink::Table { share, .. } => Some(share.clone()).map(|share| (table, share)),
-                Sink::Heartbeats(_) => None,
+            .filter(|table| table.sink.reads == Reads::Changes)
+            .map(|table| {
+                let share = table.sink.share.clone();
+                (table, share)
             })
             .collect();
         let mut loads: Vec<Load> = tables
@@ -229,23 +234,20 @@ impl Reader {
         };
         let Some((index, lane)) = route else { return };
         let Some(table) = self.tables.get_mut(index) else { return };
-        match table.receive(lane, now, message) {
-            Ok(None) => {}
-            Ok(Some(heartbeat)) => self.confirm(index, heartbeat),
-            Err(error) => self.fail(index, error),
+        if let Err(error) = table.receive(lane, now, message) {
+            self.fail(index, error);
         }
     }
 
-    /// Has the lookup thread see how far the topics went when the heartbeat came: it says something of what was there then.
-    fn confirm(&self, index: usize, heartbeat: Heartbeat) {
-        let Some(Table { sink: Sink::Heartbeats(last), .. }) = self.tables.get(index) else { return };
+    /// Has the lookup thread see how far the topics go now that the tick came: it says something of what is there.
+    fn confirm(&self, tick: Tick, confirmed: oneshot::Sender<()>) {
         let mut ends = TopicPartitionList::new();
-        for table in self.tables.iter().filter(|table| matches!(table.sink, Sink::Table { .. })) {
+        for table in self.tables.iter().filter(|table| table.sink.reads == Reads::Changes) {
             for lane in &table.lanes {
                 let _ = ends.add_partition_offset(&table.topic, lane.partition, Offset::End);
             }
         }
-        let _ = self.lookups.send(Lookup::Confirm { heartbeat, ends, last: last.clone() });
+        let _ = self.lookups.send(Lookup::Confirm { tick, ends, confirmed });
     }
 
     fn route(&self, message: &BorrowedMessage<'_>) -> Option<(usize, usize)> {

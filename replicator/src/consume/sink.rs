@@ -1,52 +1,62 @@
-//! Where a topic's messages go: to the task of a table, or to whoever wants to know the last heartbeat.
+//! Where a topic's messages go, and how much of the topic is read.
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::{Budget, ConsumeError, Delivery, Heartbeat, PartitionRange, Share};
+use super::{Budget, ConsumeError, Delivery, PartitionRange, RawBatch, Share, Tick};
 
 /// Where a topic's messages go.
-pub(super) enum Sink {
-    /// To the task of a table.
-    Table { deliveries: mpsc::UnboundedSender<Delivery>, share: Share },
-    /// Only their time counts.
-    Heartbeats(watch::Sender<Option<Heartbeat>>),
+pub(super) struct Sink {
+    deliveries: mpsc::UnboundedSender<Delivery>,
+    pub(super) share: Share,
+    pub(super) reads: Reads,
+}
+
+/// What is read of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// The changes of a table: every one, as the memory allows.
+    Changes,
+    /// What says how far others are: from the last message on, and never paused.
+    Last,
 }
 
 impl Sink {
-    pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Self::Table { deliveries, .. } => deliveries.is_closed(),
-            Self::Heartbeats(last) => last.is_closed(),
-        }
+    /// The changes of a table.
+    pub(super) fn changes(deliveries: mpsc::UnboundedSender<Delivery>, share: Share) -> Self {
+        Self { deliveries, share, reads: Reads::Changes }
     }
 
-    pub(super) fn share(&self) -> Share {
-        match self {
-            Self::Table { share, .. } => share.clone(),
-            Self::Heartbeats(_) => Budget::new(0).share(),
-        }
+    /// The last message, and those that come.
+    pub(super) fn last(deliveries: mpsc::UnboundedSender<Delivery>) -> Self {
+        Self { deliveries, share: Budget::new(0).share(), reads: Reads::Last }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.deliveries.is_closed()
     }
 
     pub(super) fn waiting(&self, words: &str) {
-        self.send(|| Delivery::Waiting(words.to_owned()));
+        self.send(Delivery::Waiting(words.to_owned()));
     }
 
-    pub(super) fn no_topic(&self, words: &str, heartbeat: Option<Heartbeat>) {
-        self.send(|| Delivery::NoTopic(words.to_owned(), heartbeat));
+    pub(super) fn no_topic(&self, words: &str, tick: Option<Tick>) {
+        self.send(Delivery::NoTopic(words.to_owned(), tick));
     }
 
     pub(super) fn assigned(&self, ranges: Vec<PartitionRange>) {
-        self.send(|| Delivery::Assigned(ranges));
+        self.send(Delivery::Assigned(ranges));
+    }
+
+    pub(super) fn batch(&self, batch: RawBatch) {
+        self.send(Delivery::Batch(batch));
     }
 
     pub(super) fn failed(&self, error: ConsumeError) {
-        self.send(|| Delivery::Failed(error));
+        self.send(Delivery::Failed(error));
     }
 
     // That the receiver is gone is noticed by `is_closed`.
-    fn send(&self, delivery: impl FnOnce() -> Delivery) {
-        if let Self::Table { deliveries, .. } = self {
-            let _ = deliveries.send(delivery());
-        }
+    fn send(&self, delivery: Delivery) {
+        let _ = self.deliveries.send(delivery);
     }
 }

@@ -12,7 +12,7 @@ use super::admission::Load;
 use super::batching::{Building, Incoming};
 use super::sink::Sink;
 use super::start::Found;
-use super::{ConsumeError, Delivery, Heartbeat, Resume};
+use super::{ConsumeError, Resume};
 
 /// Debezium's header on the delete that starts a key change.
 const NEW_KEY_HEADER: &str = "__debezium.newkey";
@@ -97,7 +97,7 @@ impl Table {
                 lane.low = low;
                 continue;
             }
-            let building = Building::new(self.topic.clone(), partition, self.sink.share(), batch_bytes);
+            let building = Building::new(self.topic.clone(), partition, self.sink.share.clone(), batch_bytes);
             self.lanes.push(Lane { partition, next: range.next, last_ts_ms, low, building });
         }
         positions(&self.topic, self.lanes.get(known..).unwrap_or_default())
@@ -119,25 +119,21 @@ impl Table {
         self.lanes.iter().any(|lane| lane.next > 0)
     }
 
-    /// Puts a message on its way, or says which heartbeat it is. An error says that this is not the topic that was read
-    /// before.
+    /// Puts a message on its way. An error says that this is not the topic that was read before.
     pub(super) fn receive(
         &mut self,
         lane: usize,
         now: Instant,
         message: &BorrowedMessage<'_>,
-    ) -> Result<Option<Heartbeat>, ConsumeError> {
-        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(None) };
+    ) -> Result<(), ConsumeError> {
+        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(()) };
         let timestamp_ms = message.timestamp().to_millis();
         // After a pause librdkafka goes on from where it was; whoever comes after relies on ascending offsets.
         if message.offset() < lane.next {
-            return lane.recognise(&self.topic, message.offset(), timestamp_ms).map(|()| None);
+            return lane.recognise(&self.topic, message.offset(), timestamp_ms);
         }
         lane.next = message.offset() + 1;
         lane.last_ts_ms = timestamp_ms;
-        let Sink::Table { deliveries, .. } = &self.sink else {
-            return Ok(Some(Heartbeat { ts_ms: timestamp_ms.unwrap_or(0) }));
-        };
         let headers = message.headers();
         let has = |name: &str| headers.is_some_and(|headers| headers.iter().any(|header| header.key == name));
         let message = Incoming {
@@ -149,9 +145,9 @@ impl Table {
             moved_key: has(OLD_KEY_HEADER),
         };
         if let Some(batch) = lane.building.push(now, message) {
-            let _ = deliveries.send(Delivery::Batch(batch));
+            self.sink.batch(batch);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// When the next batch must be handed over.
@@ -161,12 +157,11 @@ impl Table {
 
     /// Hands over the batches that are due.
     pub(super) fn hand_over(&mut self, now: Instant) {
-        let Sink::Table { deliveries, .. } = &self.sink else { return };
         for lane in &mut self.lanes {
             if lane.building.deadline().is_some_and(|deadline| deadline <= now)
                 && let Some(batch) = lane.building.take()
             {
-                let _ = deliveries.send(Delivery::Batch(batch));
+                self.sink.batch(batch);
             }
         }
     }

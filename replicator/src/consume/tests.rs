@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::*;
 
 mod backlog;
-mod heartbeats;
+mod ticks;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

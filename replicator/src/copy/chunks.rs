@@ -14,7 +14,7 @@ use super::speed::Speed;
 use super::{Chunk, CopyError, CopyRecord, CopySource};
 use crate::change::{PartitionProgress, Progress};
 use crate::consume::Consumer;
-use crate::pipeline::{Backoff, PipelineError};
+use crate::pipeline::{Anew, Backoff, PipelineError};
 use crate::report::TableHandle;
 use crate::table::{ChunkTarget, ChunkWriter, Committed, KeyedTable, TableError, TableSpec, WrittenChunk};
 
@@ -69,8 +69,8 @@ impl Copying<'_> {
         loop {
             match self.copy(&mut table, &mut origin).await {
                 Ok(()) => return Ok(table),
-                Err(PipelineError::CopyAnew(why)) => {
-                    self.report.noted(&format!("the copy begins again: {why}"));
+                Err(PipelineError::CopyAnew(anew)) => {
+                    self.report.noted(&format!("the copy begins again: {}", anew.why));
                     (table, origin) = self.begin(Some(table)).await?;
                 }
                 Err(error) => return Err(error),
@@ -131,7 +131,7 @@ impl Copying<'_> {
     }
 
     /// Where the topic ends: from there on it is followed.
-    async fn ends(&self) -> Result<PartitionProgress, PipelineError> {
+    pub(crate) async fn ends(&self) -> Result<PartitionProgress, PipelineError> {
         let mut backoff = Backoff::new();
         loop {
             match self.consumer.find_ends(&self.spec.topic).await {
@@ -279,8 +279,10 @@ impl Shared {
         let now = postgres::catalogue(session, schema, table).await.map_err(CopyError::from)?.ok_or_else(name)?;
         match differences(&self.origin.record.catalogue, &now).into_iter().next() {
             None if now.columns.len() == self.origin.record.catalogue.columns.len() => Ok(()),
-            None => Err(PipelineError::CopyAnew("the source table has other columns now".to_owned())),
-            Some(difference) => Err(PipelineError::CopyAnew(format!("the source table {}", difference.what))),
+            None => Err(PipelineError::CopyAnew(Anew::unfollowed("the source table has other columns now"))),
+            Some(difference) => {
+                Err(PipelineError::CopyAnew(Anew::unfollowed(format!("the source table {}", difference.what))))
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use tributary_sources::postgres::{self, Catalogue, Difference, Remedy, Session, 
 
 use super::{CopyError, CopyRecord, CopySource};
 use crate::consume::Consumer;
-use crate::pipeline::PipelineError;
+use crate::pipeline::{Anew, PipelineError};
 use crate::report::TableHandle;
 
 /// How often the table is compared with what was copied.
@@ -39,6 +39,7 @@ pub async fn watch(
         match look(&source, &record, awaits_delivery).await {
             Ok(look) => {
                 report.source_unseen(None);
+                report.source_at(look.lsn);
                 if let Some(catalogue) = look.described {
                     record.catalogue = catalogue.clone();
                     let _ = found.send(Found::Described(catalogue));
@@ -60,6 +61,8 @@ pub async fn watch(
 
 struct Look {
     described: Option<Catalogue>,
+    /// How far the log is.
+    lsn: u64,
     delivered: bool,
 }
 
@@ -104,8 +107,9 @@ async fn look_in(
     record: &CopyRecord,
     awaits_delivery: bool,
 ) -> Result<Look, Ended> {
-    let anew = |why: &str| Err(Ended::Differs(PipelineError::CopyAnew(why.to_owned())));
-    if source.position(session).await?.system != record.system {
+    let anew = |why: &str| Err(Ended::Differs(PipelineError::CopyAnew(Anew::unfollowed(why))));
+    let position = source.position(session).await?;
+    if position.system != record.system {
         return anew("the database is on another server, or was restored from a dump");
     }
     let Some(delivered) = postgres::delivered(session, &source.settings.slot).await? else {
@@ -127,12 +131,15 @@ async fn look_in(
     if let Some(Difference { remedy, what }) = worst(differences(&record.catalogue, &catalogue)) {
         return Err(Ended::Differs(match remedy {
             Remedy::Stop => CopyError::Refused { what }.into(),
-            Remedy::CopyAnew | Remedy::Fill { .. } => PipelineError::CopyAnew(format!("the source table {what}")),
+            Remedy::CopyAnew | Remedy::Fill { .. } => {
+                PipelineError::CopyAnew(Anew { why: format!("the source table {what}"), follows: true })
+            }
         }));
     }
     let catalogue = catalogue.remembering(&record.catalogue);
     let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
-    Ok(Look { described: (catalogue != record.catalogue).then_some(catalogue), delivered })
+    let described = (catalogue != record.catalogue).then_some(catalogue);
+    Ok(Look { described, lsn: position.lsn.into(), delivered })
 }
 
 fn worst(mut differences: Vec<Difference>) -> Option<Difference> {

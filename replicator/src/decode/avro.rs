@@ -10,6 +10,7 @@ use super::avro_schema::AvroSchema;
 use super::connect_schema::ConnectSchema;
 use super::envelope::SOURCE_FIELDS;
 use super::error::DecodeErrorKind;
+use super::registry::{RegisteredSchema, RegistryClient, RegistryError};
 
 /// The id of the schema that a message was written with.
 pub(super) fn schema_id(message: &[u8]) -> Option<u32> {
@@ -37,7 +38,12 @@ impl AvroReader {
         if !key.is_empty() {
             wanted.push(("before", Some(&key)));
         }
-        let (writer, reader) = (schema.writer().to_string(), schema.reader(&wanted).to_string());
+        Self::of(id, schema, &wanted, batch_size)
+    }
+
+    /// Reads the fields that `wanted` names, as [`AvroSchema::reader`] takes them.
+    pub(super) fn of(id: u32, schema: &AvroSchema, wanted: &[(&str, Option<&[&str]>)], batch_size: usize) -> Self {
+        let (writer, reader) = (schema.writer().to_string(), schema.reader(wanted).to_string());
         Self { id, writer, reader, batch_size, decoder: None }
     }
 
@@ -90,8 +96,20 @@ pub(super) fn warnings(row: &ConnectSchema) -> Vec<String> {
     replaced.map(|field| sentence(&field.name)).collect()
 }
 
-/// A schema of the registry, parsed.
-pub(super) fn parse(id: u32, part: &'static str, schema: &str) -> Result<Arc<AvroSchema>, DecodeErrorKind> {
+/// A schema of the registry.
+pub(super) async fn fetch(
+    registry: &RegistryClient,
+    id: u32,
+    part: &'static str,
+) -> Result<Result<Arc<AvroSchema>, DecodeErrorKind>, RegistryError> {
+    Ok(match registry.schema(id).await? {
+        RegisteredSchema::Avro(schema) => parse(id, part, &schema),
+        RegisteredSchema::Other => Err(DecodeErrorKind::NotAvro { id }),
+        RegisteredSchema::Unknown => Err(DecodeErrorKind::UnknownSchemaId { part, id }),
+    })
+}
+
+fn parse(id: u32, part: &'static str, schema: &str) -> Result<Arc<AvroSchema>, DecodeErrorKind> {
     let schema = AvroSchema::parse(schema).map_err(|reason| DecodeErrorKind::BadSchema { part, reason })?;
     // Of a key only the names of its columns are read.
     if part == "value" && schema.connect.semantic.is_none() {

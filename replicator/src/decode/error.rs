@@ -84,6 +84,12 @@ pub enum DecodeErrorKind {
          such as ExtractNewRecordState, from the connector"
     )]
     NotAnEnvelope,
+    /// The value has no `source` and `message`.
+    #[error(
+        "the value is not a message of Debezium that was written into the source's log (fields source, message). Remove \
+         transforms that change it from the connector"
+    )]
+    NotAMessage,
     /// The key is not a struct of columns.
     #[error("the key is not a struct of key columns. Remove transforms that change the key from the connector")]
     KeyNotAStruct,

@@ -12,7 +12,7 @@ use super::envelope::{Envelope, is_logical_message, row_schema};
 use super::error::DecodeErrorKind;
 use super::json::{JsonReader, JsonSchemas};
 use super::plan::{Plan, Reader};
-use super::registry::{RegisteredSchema, RegistryClient, RegistryError};
+use super::registry::{RegistryClient, RegistryError};
 use crate::consume::RawBatch;
 
 /// Names of the key columns, in key order.
@@ -130,27 +130,15 @@ impl AvroFormat {
         self.keys.retain(|_, names| !matches!(names, Err(DecodeErrorKind::UnknownSchemaId { .. })));
         for index in from..raw.messages.len() {
             if let Some(id) = raw.value(index).and_then(schema_id).filter(|id| !self.values.contains_key(id)) {
-                let schema = self.fetch(id, "value").await?.and_then(check_value);
+                let schema = avro::fetch(&self.registry, id, "value").await?.and_then(check_value);
                 self.values.insert(id, schema);
             }
             if let Some(id) = raw.key(index).and_then(schema_id).filter(|id| !self.keys.contains_key(id)) {
-                let names = self.fetch(id, "key").await?.and_then(|schema| key_names(&schema.connect));
+                let names = avro::fetch(&self.registry, id, "key").await?.and_then(|schema| key_names(&schema.connect));
                 self.keys.insert(id, names);
             }
         }
         Ok(())
-    }
-
-    async fn fetch(
-        &self,
-        id: u32,
-        part: &'static str,
-    ) -> Result<Result<Arc<AvroSchema>, DecodeErrorKind>, RegistryError> {
-        Ok(match self.registry.schema(id).await? {
-            RegisteredSchema::Avro(schema) => avro::parse(id, part, &schema),
-            RegisteredSchema::Other => Err(DecodeErrorKind::NotAvro { id }),
-            RegisteredSchema::Unknown => Err(DecodeErrorKind::UnknownSchemaId { part, id }),
-        })
     }
 
     fn frame(&self, value: &[u8]) -> Result<Option<(u32, Range<usize>)>, DecodeErrorKind> {

@@ -11,6 +11,7 @@ mod json;
 mod plan;
 mod position;
 mod registry;
+mod tick;
 mod toast;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use self::error::{DecodeError, DecodeErrorKind};
 use self::format::{AvroFormat, Format, JsonFormat, KeyNames};
 use self::plan::{Plan, Record};
 pub use self::registry::{RegistryClient, RegistryConfig, RegistryError};
+pub use self::tick::{TickDecoder, TickError, Written};
 use crate::change::ChangeBatch;
 use crate::consume::RawBatch;
 

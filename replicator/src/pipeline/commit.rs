@@ -111,6 +111,7 @@ impl Writer {
             progress: &pending.progress,
             snapshot_completed: pending.times.snapshot_completed,
             oldest_change_ts_ms: pending.times.oldest_change_ms,
+            oldest_message_ts_ms: pending.times.oldest_message_ms,
             newest_source_ts_ms: pending.times.newest_ms,
             duration,
             why: why.name(),

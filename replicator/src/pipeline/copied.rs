@@ -24,6 +24,10 @@ impl FollowedCopy {
         self.found.recv().await
     }
 
+    pub(super) fn is_passed(&self) -> bool {
+        self.record.is_passed()
+    }
+
     /// Everything that some chunk contains was applied, or left out.
     fn is_passed_by(&self, applied: &PartitionProgress) -> bool {
         let Some(ended_at) = self.record.ended_at else { return false };
@@ -45,7 +49,6 @@ impl Writer {
     ) -> Result<Self, PipelineError> {
         let verdicts = Verdicts::of(&record).map_err(|error| PipelineError::Internal(error.to_string()))?;
         self.buffer.leave_out(verdicts);
-        self.pipeline.report.follows_copy(record.is_passed());
         self.copy = Some(FollowedCopy { record, found, ends: None });
         Ok(self)
     }
@@ -65,8 +68,8 @@ impl Writer {
 
     /// Forgets the chunks of the copy when the stream has passed all of them.
     pub(super) fn pass_copy(&mut self) -> Result<(), PipelineError> {
+        let seen = self.seen();
         let (Some(copy), Some(table)) = (&mut self.copy, &mut self.table) else { return Ok(()) };
-        let seen = if self.buffer.is_empty() { self.buffer.target() } else { table.progress().clone() };
         if copy.record.is_passed() || !copy.is_passed_by(&seen) {
             return Ok(());
         }

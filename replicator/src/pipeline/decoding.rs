@@ -49,8 +49,8 @@ async fn decode_all(
                 report.waiting(&what);
                 continue;
             }
-            Delivery::NoTopic(what, heartbeat) => {
-                report.no_topic(&what, heartbeat.map(|heartbeat| heartbeat.ts_ms));
+            Delivery::NoTopic(what, tick) => {
+                report.no_topic(&what, tick);
                 continue;
             }
             Delivery::Assigned(ranges) => Step::Assigned(ranges),

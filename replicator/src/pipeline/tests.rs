@@ -20,7 +20,7 @@ use super::*;
 use crate::change::{ChangeBatch, Event, Op, Position, RowSchema};
 use crate::consume::{Budget, KafkaClient, Share};
 use crate::decode::{DecodeErrorKind, Decoded};
-use crate::report::Board;
+use crate::report::{Board, Resyncs};
 
 const NEVER: CommitLimits = CommitLimits { interval: Duration::from_hours(1), bytes: usize::MAX };
 const AT_ONCE: CommitLimits = CommitLimits { interval: Duration::from_hours(1), bytes: 1 };
@@ -57,8 +57,20 @@ impl Station {
         let (report, writer_share, writer_stop) = (board.table("t", "t"), share.clone(), stop.clone());
         let writer = tokio::spawn(async move {
             let table = KeyedTable::open(&spec).await?;
-            let pipeline = Pipeline { spec, source: None, consumer, limits, report, stop: writer_stop };
-            Writer::new(pipeline, writer_share, table).run(received).await
+            let (until, on_source_change, resyncs) = (None, OnSourceChange::Resync, Resyncs::default());
+            let source = None;
+            let pipeline = Pipeline {
+                spec,
+                source,
+                consumer,
+                limits,
+                until,
+                on_source_change,
+                resyncs,
+                report,
+                stop: writer_stop,
+            };
+            Writer::new(pipeline, writer_share, table).run(received).await.map(drop)
         });
         Self { directory, _kafka: kafka, share, board, stop, steps, writer, offset: 0 }
     }

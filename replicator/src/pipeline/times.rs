@@ -7,6 +7,8 @@ use crate::change::{Event, Op};
 pub(super) struct Times {
     /// `source.ts_ms` of the oldest change that is no row of a snapshot.
     pub oldest_change_ms: Option<i64>,
+    /// Kafka's time of the oldest of these changes.
+    pub oldest_message_ms: Option<i64>,
     /// `source.ts_ms` of the newest event that says how far the stream is.
     pub newest_ms: Option<i64>,
     /// The last row of a snapshot, or a change after it, is among the events.
@@ -23,6 +25,7 @@ impl Times {
         }
         if !is_read {
             self.oldest_change_ms = Some(self.oldest_change_ms.map_or(at, |oldest| oldest.min(at)));
+            self.oldest_message_ms = self.oldest_message_ms.into_iter().chain(event.message_ts_ms).min();
         }
         self.snapshot_completed |= !matches!(event.op, Op::Read { last: false });
     }
@@ -40,7 +43,7 @@ mod tests {
             op: Op::Update,
             position: Some(Position::default()),
             source_ts_ms: 50,
-            message_ts_ms: None,
+            message_ts_ms: Some(60),
             transaction: None,
             moves_key: false,
             moved_key: false,
@@ -48,6 +51,8 @@ mod tests {
         let mut times = Times::default();
         times.note(&change);
         times.note(&Event { op: Op::Read { last: false }, position: None, source_ts_ms: 900, ..change });
+        times.note(&Event { message_ts_ms: Some(61), ..change });
         assert_eq!((times.oldest_change_ms, times.newest_ms), (Some(50), Some(50)));
+        assert_eq!(times.oldest_message_ms, Some(60));
     }
 }

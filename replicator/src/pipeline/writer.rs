@@ -11,8 +11,8 @@ use super::copied::FollowedCopy;
 use super::decoding::Step;
 use super::due::{Decision, Facts, Lack, commit_due};
 use super::maintenance::Maintenance;
-use super::{Pipeline, PipelineError};
-use crate::change::{ChangeBatch, RowSchema};
+use super::{Anew, Pipeline, PipelineError};
+use crate::change::{ChangeBatch, PartitionProgress, RowSchema};
 use crate::consume::Share;
 use crate::copy::Found;
 use crate::decode::Decoded;
@@ -20,6 +20,15 @@ use crate::table::KeyedTable;
 
 /// How often it is told what the table weighs.
 const STATS_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A table whose writer has ended.
+pub(super) struct Followed {
+    pub(super) table: Option<KeyedTable>,
+    /// How far it was applied.
+    pub(super) applied: PartitionProgress,
+    /// It is a shadow that can take the place of the table that it is one of.
+    pub(super) is_complete_shadow: bool,
+}
 
 /// The writer of one table.
 pub(super) struct Writer {
@@ -63,9 +72,22 @@ impl Writer {
     }
 
     /// Writes until told to stop, with one last commit, or until something ends it.
-    pub(super) async fn run(mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), PipelineError> {
+    pub(super) async fn run(mut self, steps: mpsc::UnboundedReceiver<Step>) -> Result<Followed, PipelineError> {
+        self.write(steps).await?;
+        Ok(Followed { is_complete_shadow: self.is_complete_shadow(), applied: self.seen(), table: self.table })
+    }
+
+    /// How far the table is: what changed nothing in it needs no commit.
+    pub(super) fn seen(&self) -> PartitionProgress {
+        match &self.table {
+            Some(table) if !self.buffer.is_empty() => table.progress().clone(),
+            _ => self.buffer.target(),
+        }
+    }
+
+    async fn write(&mut self, mut steps: mpsc::UnboundedReceiver<Step>) -> Result<(), PipelineError> {
         self.tell_stats();
-        loop {
+        while !self.is_complete_shadow() {
             match commit_due(&self.pipeline.limits, &self.facts(), Instant::now()) {
                 Decision::Commit(why) => {
                     if !self.commit(why).await? {
@@ -73,11 +95,23 @@ impl Writer {
                     }
                 }
                 Decision::Hold(..) if self.stopped.is_some() => return Ok(()),
-                Decision::Wait(_) if self.is_last() => return self.failure.map_or(Ok(()), Err),
+                Decision::Wait(_) if self.is_last() => return self.failure.take().map_or(Ok(()), Err),
                 Decision::Hold(_, until) => self.wait(&mut steps, Some(until)).await?,
                 Decision::Wait(until) => self.wait(&mut steps, until).await?,
             }
         }
+        Ok(())
+    }
+
+    /// The table is a shadow that can take the place of the table that it is one of.
+    fn is_complete_shadow(&self) -> bool {
+        let Some(until) = &self.pipeline.until else { return false };
+        if self.pending.is_some() || !self.buffer.is_empty() || !self.copy.as_ref().is_some_and(FollowedCopy::is_passed)
+        {
+            return false;
+        }
+        let seen = self.seen();
+        until.iter().all(|(partition, end)| seen.get(partition).map_or(0, |applied| applied.next_offset) >= *end)
     }
 
     fn is_last(&self) -> bool {
@@ -190,7 +224,7 @@ impl Writer {
         self.pipeline.report.skipped(pushed.skipped);
         if pushed.partly_contained {
             let why = "the table was truncated while its rows were copied";
-            return Err(PipelineError::CopyAnew(why.to_owned()));
+            return Err(PipelineError::CopyAnew(Anew::unfollowed(why)));
         }
         if !only_truncates(batch) {
             self.pipeline.report.warnings(&batch.schema.warnings);

@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::state::{CommitReport, Knowledge, TableState};
 use super::summary::Summary;
 use crate::change::PartitionProgress;
-use crate::consume::{Budget, PartitionRange, Share};
+use crate::consume::{Budget, PartitionRange, Share, Tick};
 use crate::policy::Policy;
 use crate::table::{Job, Maintained, TableStats};
 
@@ -51,6 +51,11 @@ impl Board {
     /// The states of all tables, by name.
     pub fn tables(&self, now: Timestamp) -> Vec<TableState> {
         lock(&self.shared.tables).values().map(|table| lock(table).knowledge.state(now)).collect()
+    }
+
+    /// A tick came, which was written to Kafka at `written_ms`.
+    pub fn tick(&self, tick: Tick, written_ms: i64) {
+        self.shared.metrics.tick(written_ms - tick.ts_ms);
     }
 
     /// Logs what was committed since the last call; to be called once a minute.
@@ -219,13 +224,28 @@ impl TableHandle {
     }
 
     /// Where the partitions end (partition, offset after the last message), to be told about once a second.
-    pub fn ends(&self, ends: impl IntoIterator<Item = (i32, i64)>, now: Timestamp) {
-        self.entry().knowledge.ends(ends, now);
+    pub fn ends(&self, ends: impl IntoIterator<Item = (i32, i64)>) {
+        self.entry().knowledge.ends(ends);
     }
 
-    /// The connector sent a heartbeat at `ts_ms`: it had delivered all changes up to then.
-    pub fn heartbeat(&self, ts_ms: i64) {
-        self.entry().knowledge.heartbeat(ts_ms);
+    /// The connector had delivered all changes before `tick`, when the ends were told.
+    pub fn tick(&self, tick: Tick) {
+        self.entry().knowledge.tick(tick);
+    }
+
+    /// The connector sends no ticks.
+    pub fn no_ticks(&self, now: Timestamp) {
+        self.entry().knowledge.no_ticks(now);
+    }
+
+    /// Why the connector's ticks cannot be read, in words, if they cannot.
+    pub fn ticks_unread(&self, why: Option<String>) {
+        self.entry().knowledge.ticks_unread(why);
+    }
+
+    /// How far the source's log is now.
+    pub fn source_at(&self, lsn: u64) {
+        self.entry().knowledge.source_at(lsn);
     }
 
     fn entry(&self) -> MutexGuard<'_, Entry> {
@@ -302,12 +322,19 @@ mod tests {
                 progress: &progress,
                 snapshot_completed: true,
                 oldest_change_ts_ms: Some(998_800),
+                oldest_message_ts_ms: Some(999_200),
                 newest_source_ts_ms: Some(999_000),
                 duration: Duration::from_millis(40),
                 why: "interval",
             },
             now(),
         );
+        users.follows_copy(true);
+        users.source_at(0x10_0100);
+        users.ends([(0, 7)]);
+        users.tick(Tick { lsn: 0x10_0000, ts_ms: 999_000 });
+        users.ends([(0, 10)]);
+        board.tick(Tick { lsn: 0x10_0000, ts_ms: 999_000 }, 999_080);
         users.skipped(2);
         users.retrying(Policy::TryAgain, "S3 answers 503");
         users.goes_on();
@@ -352,6 +379,11 @@ mod tests {
             r#"tributary_freshness_seconds_bucket{le="1.5",table="public.users"} 1"#,
             r#"tributary_written_bytes_total{table="public.users"} 900"#,
             r#"tributary_lag_messages{table="public.users"} 3"#,
+            r#"tributary_lag_bytes{table="public.users"} 256"#,
+            r#"tributary_commit_to_kafka_seconds_bucket{le="0.05"} 0"#,
+            r#"tributary_commit_to_kafka_seconds_bucket{le="0.1"} 1"#,
+            r#"tributary_kafka_to_delta_seconds_bucket{le="0.5",table="public.users"} 0"#,
+            r#"tributary_kafka_to_delta_seconds_bucket{le="1.0",table="public.users"} 1"#,
             r#"tributary_lag_seconds{table="public.users"} 1.0"#,
             r#"tributary_rows{table="public.users"} 5"#,
             r#"tributary_table_up{table="public.users"} 1"#,

@@ -36,6 +36,10 @@ const ERRORS: &str = "Errors, by what becomes of the table: try-again, try-later
 const SKIPPED: &str = "Events that were delivered again and left out because the table had them";
 const FRESHNESS: &str =
     "Age of the oldest change of each commit, since its commit at the source, when it is readable in Delta";
+const COMMIT_TO_KAFKA: &str = "Time from the commit of a tick at the source to its arrival in Kafka";
+const KAFKA_TO_DELTA: &str =
+    "Age of the oldest message of each commit, since its arrival in Kafka, when it is readable in Delta";
+const LAG_BYTES: &str = "Bytes of the source's log that are not in the Delta table, as of the last look at the source";
 const LAG_SECONDS: &str = "Time since the moment up to which the Delta table is known to be complete";
 
 /// All metrics of the process.
@@ -57,12 +61,15 @@ pub(super) struct Metrics {
     commit_stages: Seconds,
     last_commit: Family<Label, FloatGauge>,
     freshness: Histograms,
+    commit_to_kafka: Histogram,
+    kafka_to_delta: Histograms,
     written_bytes: Counters,
     written_files: Counters,
     stats: StatsMetrics,
     rows: Family<Label, Gauge>,
     delta_version: Family<Label, Gauge>,
     lag_messages: Family<Label, Gauge>,
+    lag_bytes: Family<Label, Gauge>,
     lag_seconds: Family<Label, FloatGauge>,
     up: Family<Label, Gauge>,
     failed: Family<Label, Gauge>,
@@ -100,12 +107,15 @@ impl Metrics {
             commit_stages: add(r, "commit_stage_seconds", STAGES, Family::default()),
             last_commit: add(r, "last_commit_timestamp_seconds", "When the last commit was made", Family::default()),
             freshness: add(r, "freshness_seconds", FRESHNESS, seconds()),
+            commit_to_kafka: add(r, "commit_to_kafka_seconds", COMMIT_TO_KAFKA, Histogram::new(SECONDS)),
+            kafka_to_delta: add(r, "kafka_to_delta_seconds", KAFKA_TO_DELTA, seconds()),
             written_bytes: add(r, "written_bytes", "Bytes written to the Delta table", Family::default()),
             written_files: add(r, "written_files", "Files written to the Delta table", Family::default()),
             stats: StatsMetrics::new(r),
             rows: add(r, "rows", "Live rows of the Delta table", Family::default()),
             delta_version: add(r, "delta_version", "Version of the Delta table", Family::default()),
             lag_messages: add(r, "lag_messages", "Messages that were not applied yet", Family::default()),
+            lag_bytes: add(r, "lag_bytes", LAG_BYTES, Family::default()),
             lag_seconds: add(r, "lag_seconds", LAG_SECONDS, Family::default()),
             up: add(r, "table_up", "1 while the table is snapshotting or streaming", Family::default()),
             failed: add(r, "table_failed", "1 when the table has stopped and needs somebody", Family::default()),
@@ -159,6 +169,11 @@ impl Metrics {
         self.held_bytes.get_or_create(&label(table)).set(bytes as i64);
     }
 
+    /// A tick came to Kafka so many milliseconds after its commit.
+    pub(super) fn tick(&self, age_ms: i64) {
+        self.commit_to_kafka.observe(age_ms.max(0) as f64 / 1000.0);
+    }
+
     pub(super) fn committed(&self, table: &str, report: &CommitReport<'_>, now_ms: i64) {
         let counts = &report.counts;
         let by_op = [
@@ -181,8 +196,11 @@ impl Metrics {
         self.conflicts.get_or_create(&label).inc_by(u64::from(report.committed.conflicts));
         self.last_commit.get_or_create(&label).set(now_ms as f64 / 1000.0);
         self.commit_duration.get_or_create(&label).observe(report.duration.as_secs_f64());
-        if let Some(oldest) = report.oldest_change_ts_ms {
-            self.freshness.get_or_create(&label).observe((now_ms - oldest).max(0) as f64 / 1000.0);
+        let ages = [(&self.freshness, report.oldest_change_ts_ms), (&self.kafka_to_delta, report.oldest_message_ts_ms)];
+        for (histogram, oldest) in ages {
+            if let Some(oldest) = oldest {
+                histogram.get_or_create(&label).observe((now_ms - oldest).max(0) as f64 / 1000.0);
+            }
         }
         self.written_bytes.get_or_create(&label).inc_by(report.committed.bytes_written);
         self.written_files.get_or_create(&label).inc_by(report.committed.files_written as u64);
@@ -209,6 +227,7 @@ impl Metrics {
             (&self.rows, table.rows),
             (&self.delta_version, table.delta_version),
             (&self.lag_messages, table.lag_messages),
+            (&self.lag_bytes, table.lag_bytes),
             (&self.up, Some(u64::from(table.phase.works()))),
             (&self.failed, Some(u64::from(table.phase == TablePhase::Stopped))),
         ];

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tributary_crds::TablePhase as Phase;
 
+use super::lag::Lag;
 use crate::change::{OpCounts, PartitionProgress};
-use crate::consume::PartitionRange;
+use crate::consume::{PartitionRange, Tick};
 use crate::table::Committed;
 
 /// State of one table, as `/tables` gives it. Holds no values of rows.
@@ -33,6 +34,9 @@ pub struct TableState {
     /// Seconds since the moment up to which the Delta table is known to be complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<f64>,
+    /// Bytes of the source's log that are not in the Delta table, as of the last look at the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_bytes: Option<u64>,
     /// Messages in the topic that were not applied yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_messages: Option<u64>,
@@ -65,6 +69,8 @@ pub struct CommitReport<'a> {
     pub snapshot_completed: bool,
     /// `source.ts_ms` of the oldest change that is not a snapshot row.
     pub oldest_change_ts_ms: Option<i64>,
+    /// Kafka's time of the oldest message of these changes.
+    pub oldest_message_ts_ms: Option<i64>,
     /// `source.ts_ms` of the newest event.
     pub newest_source_ts_ms: Option<i64>,
     /// From the first byte written to the commit's answer.
@@ -83,15 +89,25 @@ pub(super) struct Knowledge {
     ends: BTreeMap<i32, i64>,
     /// No change of the stream was applied yet.
     snapshot: bool,
-    /// Source time up to which the table is complete, milliseconds since the epoch.
-    complete_until_ms: Option<i64>,
-    heartbeat_seen: bool,
+    lag: Lag,
+    /// Why the connector's ticks cannot be read.
+    ticks_unread: Option<String>,
     /// There is no topic, because nothing has changed since the copy.
     needs_no_topic: bool,
     /// How far the copy of the source's rows is, if the table begins with one.
     copy: Option<CopyStage>,
     /// Why the source cannot be looked at.
     unseen: Option<String>,
+    /// How far the shadow is that is to take the place of the table's rows.
+    shadow: Option<ShadowStage>,
+}
+
+/// How far a shadow is.
+#[derive(Clone, Debug)]
+struct ShadowStage {
+    phase: Phase,
+    percent: u8,
+    words: String,
 }
 
 /// How far a copy is.
@@ -142,8 +158,23 @@ impl Knowledge {
 
     pub(super) fn copied_anew(&mut self, why: &str) {
         self.copy = Some(CopyStage::Copying { percent: 0, words: format!("the rows are copied anew: {why}") });
-        self.complete_until_ms = None;
+        self.lag.forget();
         self.moves();
+    }
+
+    /// The rows are copied anew beside the old ones, for this reason; `shadow` is how far those are.
+    pub(super) fn renewing(&mut self, why: &str, shadow: &TableState) {
+        let how = shadow.message.as_deref().unwrap_or("the copy is nearly complete");
+        let phase = if shadow.phase == Phase::Streaming { Phase::Snapshotting } else { shadow.phase };
+        let words = format!("the rows are copied anew ({why}), readers have the old ones until then: {how}");
+        self.shadow = Some(ShadowStage { phase, percent: shadow.snapshot_percent.unwrap_or(100), words });
+        self.lag.forget();
+        self.moves();
+    }
+
+    /// They are in the place of the old ones.
+    pub(super) fn renewed(&mut self) {
+        self.shadow = None;
     }
 
     pub(super) fn follows_copy(&mut self, passed: bool) {
@@ -155,19 +186,34 @@ impl Knowledge {
     pub(super) fn source_unseen(&mut self, why: Option<&str>) -> Option<String> {
         let is_new = self.unseen.as_deref() != why;
         self.unseen = why.map(str::to_owned);
+        if self.unseen.is_some() {
+            self.lag.source_at(None);
+        }
         self.unseen.clone().filter(|_| is_new)
+    }
+
+    /// How far the source's log is now.
+    pub(super) fn source_at(&mut self, lsn: u64) {
+        self.lag.source_at(Some(lsn));
+    }
+
+    /// Why the connector's ticks cannot be read, if they cannot.
+    pub(super) fn ticks_unread(&mut self, why: Option<String>) {
+        self.ticks_unread = why;
     }
 
     /// Whether it is new that there is no topic. A table that began with a copy needs none before its first change; one that was
     /// read before is gone, perhaps with changes that were not.
-    pub(super) fn no_topic(&mut self, what: &str, heartbeat_ms: Option<i64>) -> bool {
+    pub(super) fn no_topic(&mut self, what: &str, tick: Option<Tick>) -> bool {
         if self.copy.is_none() || self.applied.values().any(|next| *next > 0) {
             let is_new = self.state.message.as_deref() != Some(what);
             self.stands(Phase::Waiting, what);
             return is_new;
         }
         self.needs_no_topic = true;
-        self.complete_until(heartbeat_ms);
+        if let Some(tick) = tick {
+            self.reaches(tick);
+        }
         false
     }
 
@@ -209,42 +255,48 @@ impl Knowledge {
     }
 
     /// What the broker says of the ends of the partitions.
-    pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = (i32, i64)>, now: Timestamp) {
+    pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = (i32, i64)>) {
         self.ends.extend(ends);
-        // Without heartbeats the broker is the only one who can say that nothing is missing; of a topic that nothing was ever
-        // read from, it cannot: the connector may not have begun.
+    }
+
+    /// The connector sends no ticks. Then the broker is the only one who can say that nothing is missing; of a topic that nothing
+    /// was ever read from, it cannot: the connector may not have begun.
+    pub(super) fn no_ticks(&mut self, now: Timestamp) {
         let has_read = self.applied.values().any(|next| *next > 0);
-        if !self.heartbeat_seen && has_read && self.state.phase == Phase::Streaming && self.outstanding() == 0 {
+        if has_read && self.state.phase == Phase::Streaming && self.outstanding() == 0 {
             self.complete_until(Some(now.as_millisecond()));
         }
     }
 
-    /// The connector had delivered everything up to `ts_ms`; the ends that were told before are not older.
-    pub(super) fn heartbeat(&mut self, ts_ms: i64) {
-        self.heartbeat_seen = true;
+    /// The connector had delivered everything up to `tick`; the ends that were told before are not older.
+    pub(super) fn tick(&mut self, tick: Tick) {
         if !self.ends.is_empty() && self.outstanding() == 0 {
-            // The rows of an added table have no last one; and the connector beats only when it follows changes.
+            // The rows of an added table have no last one; and ticks come only when the connector follows changes.
             if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
                 self.snapshot = false;
                 self.moves();
             }
-            self.complete_until(Some(ts_ms));
+            self.reaches(tick);
         }
     }
 
     /// The state as it is at `now`.
     pub(super) fn state(&self, now: Timestamp) -> TableState {
-        let lag = |until: i64| (now.as_millisecond() - until).max(0) as f64 / 1000.0;
         TableState {
             snapshot_percent: (self.state.phase == Phase::Snapshotting).then(|| self.percent()),
-            lag_seconds: self.complete_until_ms.map(lag),
+            lag_seconds: self.lag.seconds(now),
+            lag_bytes: self.lag.bytes(),
             lag_messages: (!self.ends.is_empty() || self.needs_no_topic).then(|| self.outstanding()),
-            warnings: self.state.warnings.iter().cloned().chain(self.unseen.as_ref().map(|why| unseen(why))).collect(),
+            warnings: self.warnings(),
             ..self.state.clone()
         }
     }
 
     fn moves(&mut self) {
+        if let Some(ShadowStage { phase, words, .. }) = &self.shadow {
+            (self.state.phase, self.state.message) = (*phase, Some(words.clone()));
+            return;
+        }
         let (phase, message) = match &self.copy {
             Some(CopyStage::Copying { words, .. }) => (Phase::Snapshotting, Some(words.clone())),
             Some(CopyStage::Copied) => (
@@ -262,13 +314,31 @@ impl Knowledge {
         let position = progress.values().filter_map(|progress| progress.position).max();
         self.snapshot = position.is_none();
         self.state.position = position.map(|position| position.to_string());
+        self.lag.applied(position.map(|position| position.lsn));
+    }
+
+    /// Everything before the tick is applied.
+    fn reaches(&mut self, tick: Tick) {
+        if !self.is_copied() {
+            self.lag.tick(tick);
+        }
     }
 
     fn complete_until(&mut self, ts_ms: Option<i64>) {
-        if self.copy.as_ref().is_some_and(|copy| *copy != CopyStage::Passed) {
-            return;
+        if !self.is_copied() {
+            self.lag.complete_until(ts_ms);
         }
-        self.complete_until_ms = self.complete_until_ms.max(ts_ms);
+    }
+
+    /// Rows are being copied, so that the table is not complete.
+    fn is_copied(&self) -> bool {
+        self.shadow.is_some() || self.copy.as_ref().is_some_and(|copy| *copy != CopyStage::Passed)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let unseen = self.unseen.as_ref().map(|why| unseen(why));
+        let ticks_unread = self.ticks_unread.as_ref().map(|why| ticks_unread(why));
+        self.state.warnings.iter().cloned().chain(unseen).chain(ticks_unread).collect()
     }
 
     fn outstanding(&self) -> u64 {
@@ -281,6 +351,9 @@ impl Knowledge {
     }
 
     fn percent(&self) -> u8 {
+        if let Some(ShadowStage { percent, .. }) = &self.shadow {
+            return *percent;
+        }
         match &self.copy {
             Some(CopyStage::Copying { percent, .. }) => return *percent,
             Some(CopyStage::Copied | CopyStage::Passed) => return 100,
@@ -294,6 +367,10 @@ impl Knowledge {
 
 fn unseen(why: &str) -> String {
     format!("the source cannot be looked at, so that a change of the table that no event says is not seen: {why}")
+}
+
+fn ticks_unread(why: &str) -> String {
+    format!("the connector's ticks cannot be read, so that the lag is not known: {why}")
 }
 
 #[cfg(test)]

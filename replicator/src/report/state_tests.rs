@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::change::{Position, Progress};
+use crate::consume::Tick;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -12,6 +13,11 @@ fn at(second: i64) -> Timestamp {
 fn progress(next_offset: i64, lsn: Option<u64>) -> PartitionProgress {
     let position = lsn.map(|lsn| Position { commit_lsn: 1, lsn });
     PartitionProgress::from([(0, Progress { next_offset, position, message_ts_ms: Some(0), ..Progress::default() })])
+}
+
+/// A tick of this second; the log grows by a byte a millisecond.
+fn tick(second: i64) -> Tick {
+    Tick { lsn: (second * 1000).cast_unsigned(), ts_ms: second * 1000 }
 }
 
 fn range(next: i64, end: i64) -> [PartitionRange; 1] {
@@ -31,6 +37,7 @@ fn commit(progress: &PartitionProgress, newest_second: i64) -> CommitReport<'_> 
         progress,
         snapshot_completed: false,
         oldest_change_ts_ms: None,
+        oldest_message_ts_ms: None,
         newest_source_ts_ms: Some(newest_second * 1000),
         duration: Duration::ZERO,
         why: "interval",
@@ -66,19 +73,19 @@ fn a_new_table_waits_then_snapshots_then_streams() {
 }
 
 #[test]
-fn an_added_table_that_nobody_changes_streams_when_a_heartbeat_finds_all_of_it_applied() {
+fn an_added_table_that_nobody_changes_streams_when_a_tick_finds_all_of_it_applied() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&PartitionProgress::new(), &range(0, 200));
     table.committed(&commit(&progress(80, None), 50), at(60));
-    table.heartbeat(61_000);
+    table.tick(tick(61));
     assert_eq!(table.state(at(61)).phase, Phase::Snapshotting, "more is in the topic");
     table.committed(&commit(&progress(200, None), 62), at(63));
     assert_eq!(table.state(at(63)).phase, Phase::Snapshotting, "more may come");
-    table.heartbeat(66_000);
+    table.tick(tick(66));
     assert_eq!((table.state(at(67)).phase, table.state(at(67)).lag_seconds), (Phase::Streaming, Some(1.0)));
 
     table.stands(Phase::Stopped, "no");
-    table.heartbeat(71_000);
+    table.tick(tick(71));
     assert_eq!(table.state(at(72)).phase, Phase::Stopped);
 }
 
@@ -97,52 +104,88 @@ fn a_restart_within_the_snapshot_goes_on_snapshotting() {
 }
 
 #[test]
-fn heartbeats_keep_the_lag_of_a_quiet_table_low() {
+fn ticks_keep_the_lag_of_a_quiet_table_low() {
     let mut table = Knowledge::new("t", "t");
     let applied = progress(10, Some(1));
     table.assigned(&applied, &range(10, 10));
     table.committed(&commit(&applied, 100), at(101));
     assert_eq!(table.state(at(400)).lag_seconds, Some(300.0));
-    table.heartbeat(398_000);
+    table.tick(tick(398));
     assert_eq!(table.state(at(400)).lag_seconds, Some(2.0));
 }
 
 #[test]
-fn a_heartbeat_says_nothing_while_messages_are_outstanding() {
+fn a_tick_says_nothing_while_messages_are_outstanding() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&progress(10, Some(1)), &range(10, 12));
     table.committed(&commit(&progress(11, Some(1)), 100), at(101));
-    table.heartbeat(398_000);
+    table.tick(tick(398));
     let state = table.state(at(400));
     assert_eq!((state.lag_seconds, state.lag_messages), (Some(300.0), Some(1)));
 }
 
 #[test]
-fn a_heartbeat_says_nothing_of_a_topic_that_was_not_found_yet() {
+fn a_tick_says_nothing_of_a_topic_that_was_not_found_yet() {
     let mut table = Knowledge::new("t", "t");
-    table.heartbeat(398_000);
+    table.tick(tick(398));
     table.assigned(&PartitionProgress::new(), &range(0, 12));
     assert_eq!(table.state(at(400)).lag_seconds, None);
 }
 
 #[test]
-fn without_heartbeats_a_table_that_has_everything_is_not_behind() {
+fn without_ticks_a_table_that_has_everything_is_not_behind() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&progress(10, Some(1)), &range(10, 10));
-    table.ends([(0, 10)], at(400));
+    table.no_ticks(at(400));
     assert_eq!(table.state(at(401)).lag_seconds, Some(1.0));
-    table.heartbeat(390_000);
-    table.ends([(0, 10)], at(500));
-    assert_eq!(table.state(at(500)).lag_seconds, Some(100.0), "a connector that has gone silent shows");
+    table.ends([(0, 11)]);
+    table.no_ticks(at(402));
+    assert_eq!(table.state(at(403)).lag_seconds, Some(3.0), "one is missing");
+}
+
+#[test]
+fn a_connector_that_stands_still_or_is_far_behind_shows_in_a_quiet_table() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(10, Some(1)), &range(10, 10));
+    table.tick(tick(390));
+    assert_eq!(table.state(at(500)).lag_seconds, Some(110.0), "no tick has come since");
+    table.tick(tick(395));
+    assert_eq!(table.state(at(500)).lag_seconds, Some(105.0), "ticks are as old as what comes with them");
+}
+
+#[test]
+fn the_lag_in_bytes_is_known_as_long_as_the_source_is_seen_and_the_table_is_complete() {
+    let mut table = Knowledge::new("t", "t");
+    table.assigned(&progress(10, Some(7_000)), &range(10, 10));
+    table.source_at(10_000);
+    table.tick(tick(8));
+    assert_eq!(table.state(at(10)).lag_bytes, Some(2_000));
+    table.committed(&commit(&progress(11, Some(9_000)), 9), at(9));
+    assert_eq!(table.state(at(10)).lag_bytes, Some(1_000));
+    table.source_unseen(Some("no connection"));
+    assert_eq!(table.state(at(10)).lag_bytes, None);
+    table.source_at(10_000);
+    table.copied_anew("the database is on another server");
+    table.tick(tick(9));
+    assert_eq!(table.state(at(10)).lag_bytes, None);
+}
+
+#[test]
+fn ticks_that_cannot_be_read_are_a_warning() {
+    let mut table = Knowledge::new("t", "t");
+    table.ticks_unread(Some("the schema registry does not answer".into()));
+    assert!(table.state(at(0)).warnings[0].ends_with("the lag is not known: the schema registry does not answer"));
+    table.ticks_unread(None);
+    assert_eq!(table.state(at(0)).warnings, Vec::<String>::new());
 }
 
 #[test]
 fn an_empty_topic_does_not_say_that_the_table_is_complete_until_the_connector_is_heard() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&PartitionProgress::new(), &range(0, 0));
-    table.ends([(0, 0)], at(400));
+    table.no_ticks(at(400));
     assert_eq!(table.state(at(401)).lag_seconds, None);
-    table.heartbeat(400_000);
+    table.tick(tick(400));
     assert_eq!(table.state(at(401)).lag_seconds, Some(1.0));
 }
 
@@ -210,28 +253,28 @@ fn a_copied_table_needs_no_topic_before_its_first_change_and_misses_one_that_it_
     let mut table = Knowledge::new("public.users", "s3://lake/users");
     table.applied(&progress(0, None));
     table.follows_copy(true);
-    assert!(!table.no_topic("there is no topic", Some(5_000)));
+    assert!(!table.no_topic("there is no topic", Some(tick(5))));
     let state = table.state(at(6));
     assert_eq!((state.phase, state.lag_seconds, state.lag_messages), (Phase::Streaming, Some(1.0), Some(0)));
 
     table.applied(&progress(7, None));
-    assert!(table.no_topic("there is no topic", Some(9_000)));
+    assert!(table.no_topic("there is no topic", Some(tick(9))));
     let state = table.state(at(10));
     assert_eq!((state.phase, state.message.as_deref()), (Phase::Waiting, Some("there is no topic")));
-    assert_eq!(state.lag_seconds, Some(5.0), "it is not known to be complete up to the later heartbeat");
+    assert_eq!(state.lag_seconds, Some(5.0), "it is not known to be complete up to the later tick");
 }
 
 #[test]
 fn a_copy_is_not_complete_before_the_stream_has_passed_it() {
     let mut table = Knowledge::new("public.users", "s3://lake/users");
     table.copying(40, "40 of 100");
-    table.heartbeat(5_000);
+    table.tick(tick(5));
     table.follows_copy(false);
     table.assigned(&progress(3, None), &range(3, 3));
-    table.heartbeat(6_000);
+    table.tick(tick(6));
     let state = table.state(at(7));
     assert_eq!((state.phase, state.lag_seconds), (Phase::Snapshotting, None));
     table.follows_copy(true);
-    table.heartbeat(6_000);
+    table.tick(tick(6));
     assert_eq!((table.state(at(7)).phase, table.state(at(7)).lag_seconds), (Phase::Streaming, Some(1.0)));
 }

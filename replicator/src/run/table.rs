@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tributary_crds::{CdcReplication, TableSpec};
 
-use crate::consume::{Consumer, Heartbeat};
+use super::ticks::Ticks;
+use crate::consume::Consumer;
 use crate::copy::{CopySource, Looks};
 use crate::decode::{Decoder, RegistryClient, RegistryError};
 use crate::pipeline::{CommitLimits, Pipeline, PipelineError};
-use crate::report::{TableHandle, describe};
+use crate::report::{Resyncs, TableHandle, describe};
 use crate::settings::{EventFormat, Secrets, Settings, Shard, TableSettings};
 use crate::supervise::{Start, Work};
 
@@ -36,11 +37,14 @@ pub(super) struct Shared {
     pub(super) source: Source,
     pub(super) settings: Arc<Settings>,
     pub(super) consumer: Consumer,
-    pub(super) heartbeats: watch::Receiver<Option<Heartbeat>>,
+    /// How far the connector is.
+    pub(super) ticks: watch::Receiver<Ticks>,
     /// Sessions that read rows of the source.
     pub(super) connections: Arc<Semaphore>,
     /// The session in which tables are looked at.
     pub(super) looks: Looks,
+    /// Wishes for copies anew.
+    pub(super) resyncs: Resyncs,
 }
 
 /// What decodes the messages of a table.
@@ -77,7 +81,7 @@ impl Shared {
 
     fn work(&self, table: &TableSettings, report: TableHandle, stop: CancellationToken) -> Result<Work, PipelineError> {
         let settings = &self.settings;
-        let lag = watch_lag(self.consumer.clone(), self.heartbeats.clone(), table.topic.clone(), report.clone());
+        let lag = watch_lag(self.consumer.clone(), self.ticks.clone(), table.topic.clone(), report.clone());
         let source = settings.source.as_ref().map(|source| CopySource {
             settings: Arc::new(source.clone()),
             table: TableSpec::new(&table.name),
@@ -89,6 +93,9 @@ impl Shared {
             spec: settings.table_spec(table),
             consumer: self.consumer.clone(),
             limits: CommitLimits { interval: settings.commit_interval, bytes: settings.commit_size },
+            until: None,
+            on_source_change: settings.on_source_change,
+            resyncs: self.resyncs.clone(),
             report,
             stop,
         };
@@ -107,20 +114,23 @@ impl Shared {
 /// Tells the table's report, once a second, where its topic ends and how far the connector is.
 async fn watch_lag(
     consumer: Consumer,
-    heartbeats: watch::Receiver<Option<Heartbeat>>,
+    ticks: watch::Receiver<Ticks>,
     topic: String,
     report: TableHandle,
 ) -> Infallible {
-    let mut tick = tokio::time::interval(LAG_INTERVAL);
+    let mut interval = tokio::time::interval(LAG_INTERVAL);
     loop {
-        tick.tick().await;
+        interval.tick().await;
         // Taken before the ends, which must not be older than it.
-        let heartbeat = *heartbeats.borrow();
+        let Ticks { last, absent, unread } = ticks.borrow().clone();
         let ends: HashMap<i32, i64> =
             (0..).map_while(|partition| Some((partition, consumer.end_offset(&topic, partition)?))).collect();
-        report.ends(ends, Timestamp::now());
-        if let Some(heartbeat) = heartbeat {
-            report.heartbeat(heartbeat.ts_ms);
+        report.ends(ends);
+        report.ticks_unread(unread);
+        match last {
+            Some(tick) => report.tick(tick),
+            None if absent => report.no_ticks(Timestamp::now()),
+            None => {}
         }
     }
 }

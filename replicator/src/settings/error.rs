@@ -25,6 +25,14 @@ pub enum SettingsError {
         #[source]
         source: DocumentError,
     },
+    /// The resource has no such table.
+    #[error("the resource has no table {name}; it has {known}")]
+    UnknownTable {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// The brokers of `kafka.strimzi` are known to the operator only.
     #[error(
         "spec.kafka.strimzi is a cluster that only the operator can make: outside of Kubernetes the document needs \

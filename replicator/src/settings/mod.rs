@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use tributary_crds::{AvroFormat, CdcReplication, Format, Writes, document, topic};
+use tributary_crds::{AvroFormat, CdcReplication, Format, OnSourceChange, Writes, document, topic};
 use url::Url;
 
 pub use error::SettingsError;
@@ -43,8 +43,10 @@ pub struct Settings {
     pub kafka: KafkaClient,
     /// The database that rows are copied from.
     pub source: Option<SourceSettings>,
-    /// Topic of the connector's heartbeats.
-    pub heartbeat_topic: String,
+    /// What becomes of a table whose source is not what was copied.
+    pub on_source_change: OnSourceChange,
+    /// Topic of the connector's ticks.
+    pub tick_topic: String,
     /// How messages are written.
     pub format: EventFormat,
     /// Where the Delta tables are, and how that is reached.
@@ -139,7 +141,8 @@ impl Settings {
                 group_id: topic::group(resource),
             },
             source: SourceSettings::of(resource, secrets)?,
-            heartbeat_topic: topic::heartbeat(resource),
+            on_source_change: spec.on_source_change,
+            tick_topic: topic::ticks(resource),
             format: format(&spec.format, secrets)?,
             storage,
             commit_interval: spec.replicator.commit_interval.get(),
@@ -158,6 +161,14 @@ impl Settings {
         Self { index_dir, ..self }
     }
 
+    /// The table of this name.
+    pub fn table(&self, name: &str) -> Result<&TableSettings, SettingsError> {
+        self.tables.iter().find(|table| table.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+            SettingsError::UnknownTable { name: name.to_owned(), known: known.join(", ") }
+        })
+    }
+
     /// How the Delta table of one of the tables is opened.
     pub fn table_spec(&self, table: &TableSettings) -> table::TableSpec {
         table::TableSpec {
@@ -166,6 +177,7 @@ impl Settings {
             cluster_by: table.cluster_by.clone(),
             writes: table.writes,
             maintenance: self.maintenance.clone(),
+            id: None,
             index_dir: self.index_dir.clone(),
             ..table::TableSpec::new(table.url.clone(), table.topic.clone())
         }

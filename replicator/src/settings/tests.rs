@@ -87,7 +87,7 @@ fn a_document_with_everything_becomes_settings() {
     assert_eq!((users.writes, users.cluster_by.len()), (Writes::DeletionVectors, 0));
     assert_eq!((orders.writes, orders.partition_by.as_slice()), (Writes::CopyOnWrite, &["order_day".to_owned()][..]));
     assert_eq!(orders.cluster_by, ["customer", "day"]);
-    assert_eq!(settings.heartbeat_topic, "__debezium-heartbeat.sales.shop");
+    assert_eq!(settings.tick_topic, "sales.shop.message");
     assert_eq!(settings.kafka.group_id, "tributary.sales.shop");
     assert_eq!(settings.commit_interval.as_millis(), 500);
     assert_eq!((settings.memory, settings.commit_size), (64 << 20, (64 << 20) / 3));

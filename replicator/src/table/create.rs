@@ -21,6 +21,10 @@ const FILE_RETENTION: &str = "delta.deletedFileRetentionDuration";
 const LOG_RETENTION: &str = "delta.logRetentionDuration";
 /// What the rows were copied from, and how far that is.
 pub(super) const COPY: &str = "tributary.copy";
+/// The copy that is made to take the place of the rows, while there is one.
+pub(super) const SHADOW: &str = "tributary.shadow";
+/// The last wish for a copy anew that was taken in.
+pub(super) const RESYNCED: &str = "tributary.resynced";
 const DELETION_VECTORS: &str = "delta.enableDeletionVectors";
 /// By which columns readers may skip files.
 const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
@@ -37,7 +41,7 @@ pub(super) fn metadata(spec: &TableSpec, columns: &Columns) -> Result<Metadata, 
     configuration.insert(LOG_CLEANUP.to_owned(), "false".to_owned());
     configuration.extend(kept(spec, columns));
     Ok(Metadata {
-        id: Uuid::new_v4().to_string(),
+        id: spec.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
         format: json!({"provider": "parquet", "options": {}}),
         schema_string: serde_json::to_string(&columns.delta()?).map_err(unexpected)?,
         partition_columns: spec.partition_by.clone(),

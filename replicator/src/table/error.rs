@@ -33,7 +33,7 @@ pub enum TableError {
     /// The Delta log is not what a log must be: it stays so until somebody repairs it.
     #[error(
         "the log of the Delta table at {uri} is damaged: {problem}. Restore the files of its _delta_log if the storage keeps \
-             versions, or move the table away to have it made anew from a snapshot"
+             versions, or move the table away and start it again: its rows are copied then"
     )]
     DamagedLog {
         /// Address of the table.
@@ -53,7 +53,8 @@ pub enum TableError {
     /// A file that the log names is gone.
     #[error(
         "{path} belongs to the Delta table at {uri} and is not there: somebody removed it from the storage. Restore it \
-             if the storage keeps versions, or move the table away to have it made anew from a snapshot"
+             if the storage keeps versions, or have the table copied anew (the annotation tributary.dev/resync, or \
+             `replicator resync`)"
     )]
     MissingFile {
         /// Address of the table.
@@ -63,8 +64,8 @@ pub enum TableError {
     },
     /// A file of the table does not hold what the log says.
     #[error(
-        "{path} of the Delta table at {uri} is damaged ({problem}). Restore it if the storage keeps versions, or move the \
-             table away to have it made anew from a snapshot"
+        "{path} of the Delta table at {uri} is damaged ({problem}). Restore it if the storage keeps versions, or have the \
+             table copied anew (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     Damaged {
         /// Address of the table.
@@ -77,7 +78,7 @@ pub enum TableError {
     /// Somebody switched on a feature of the table that we cannot write.
     #[error(
         "the Delta table at {uri} uses {feature}, which the replicator cannot write. Switch it off (ALTER TABLE … DROP \
-             FEATURE, or UNSET TBLPROPERTIES), or move the table away to have it made anew from a snapshot"
+             FEATURE, or UNSET TBLPROPERTIES), or move the table away and start it again: its rows are copied then"
     )]
     Unsupported {
         /// Address of the table.
@@ -144,8 +145,8 @@ pub enum TableError {
     NoKey,
     /// The columns of the source do not fit those of the table.
     #[error(
-        "column {column}: the Delta table holds {table}, the source now sends {source_type}. Move the table away to \
-             have it made anew from a snapshot, or change the column back"
+        "column {column}: the Delta table holds {table}, the source now sends {source_type}. Have the table \
+             copied anew (the annotation tributary.dev/resync, or `replicator resync`), or change the column back"
     )]
     ColumnType {
         /// Name of the column.
@@ -157,8 +158,8 @@ pub enum TableError {
     },
     /// The key of the source table changed.
     #[error(
-        "the key of the source table changed from ({table}) to ({source_key}). Move the Delta table away to have it \
-             made anew from a snapshot"
+        "the key of the source table changed from ({table}) to ({source_key}). Have the table copied anew \
+             (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     KeyChanged {
         /// Key columns of the table.
@@ -177,7 +178,8 @@ pub enum TableError {
     /// An update left a TOAST value out, and the table has no row to take it from.
     #[error(
         "an event leaves column {column} out because it did not change, and the table has no row to take the value \
-             from. Set REPLICA IDENTITY FULL on the source table, or have it made anew from a snapshot"
+             from. Set REPLICA IDENTITY FULL on the source table, or have the table copied \
+             anew (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     UnknownValue {
         /// Name of the column.
@@ -272,10 +274,10 @@ impl TableError {
 
 /// How a commit of somebody else is undone; nothing is before the first.
 fn undone(version: u64) -> String {
-    let anew = "ove the table away to have it made anew from a snapshot";
+    let anew = "ave the table copied anew (the annotation tributary.dev/resync, or `replicator resync`)";
     match version.checked_sub(1) {
-        Some(before) => format!("Undo it (RESTORE TABLE … TO VERSION AS OF {before}) or m{anew}"),
-        None => format!("M{anew}"),
+        Some(before) => format!("Undo it (RESTORE TABLE … TO VERSION AS OF {before}) or h{anew}"),
+        None => format!("H{anew}"),
     }
 }
 

@@ -51,6 +51,17 @@ pub(super) struct LogState {
 impl LogState {
     /// The table at `url` at `version`, or as it is now; `None` when there is none. Blocks.
     pub(super) fn read(engine: Arc<dyn Engine>, url: &str, version: Option<Version>) -> DeltaResult<Option<Self>> {
+        let Some(mut state) = Self::read_without_files(engine, url, version)? else { return Ok(None) };
+        state.adds = adds(&state.snapshot, state.engine.as_ref())?;
+        Ok(Some(state))
+    }
+
+    /// The same with no file: what a table is, whatever it weighs. Blocks.
+    pub(super) fn read_without_files(
+        engine: Arc<dyn Engine>,
+        url: &str,
+        version: Option<Version>,
+    ) -> DeltaResult<Option<Self>> {
         let builder = Snapshot::builder_for(url);
         let builder = match version {
             Some(version) => builder.at_version(version),
@@ -64,7 +75,7 @@ impl LogState {
         let configuration = snapshot.table_configuration();
         let protocol = serde_json::from_value(serde_json::to_value(configuration.protocol())?)?;
         let metadata = serde_json::from_value(serde_json::to_value(configuration.metadata())?)?;
-        let adds = adds(&snapshot, engine.as_ref())?;
+        let adds = Vec::new();
         Ok(Some(Self { version: snapshot.version(), protocol, metadata, adds, snapshot, engine }))
     }
 

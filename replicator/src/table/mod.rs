@@ -30,6 +30,7 @@ mod progress;
 mod protocol;
 mod recent;
 mod rewrite;
+mod shadow;
 mod spec;
 mod state;
 mod stats;
@@ -44,6 +45,7 @@ pub use error::{ErrorKind, TableError};
 pub use index::IndexError;
 pub use maintain::{Done, Job, Lane, Maintained, Maintenance, TableStats, Window, Work};
 pub use opening::Opening;
+pub use shadow::{Copies, Shadow, Successor, applied};
 pub use spec::TableSpec;
 pub use tributary_crds::Writes;
 

@@ -187,7 +187,7 @@ fn columns_to_write(context: &Context, log: &LogState) -> Result<Columns, TableE
 }
 
 /// Columns and key of a table that we made, by what its metadata says.
-fn own_columns(spec: &TableSpec, metadata: &Metadata) -> Result<Columns, TableError> {
+pub(super) fn own_columns(spec: &TableSpec, metadata: &Metadata) -> Result<Columns, TableError> {
     let not_ours = |found: String| TableError::NotOurs { uri: spec.uri(), found };
     match metadata.configuration.get(SOURCE_TOPIC) {
         Some(topic) if *topic == spec.topic => {}

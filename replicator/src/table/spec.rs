@@ -23,6 +23,8 @@ pub struct TableSpec {
     pub store: Option<Arc<dyn ObjectStore>>,
     /// The topic the table is made from.
     pub topic: String,
+    /// Identity of a new table, if it is to be that of another one, whose place it takes; else it gets its own.
+    pub id: Option<String>,
     /// Columns that partition a new table.
     pub partition_by: Vec<String>,
     /// Columns by which compaction sorts.
@@ -49,6 +51,7 @@ impl TableSpec {
             options: HashMap::new(),
             store: None,
             topic: topic.into(),
+            id: None,
             partition_by: Vec::new(),
             cluster_by: Vec::new(),
             writes: Writes::default(),

@@ -3,6 +3,7 @@
 mod copied;
 mod foreign;
 mod maintenance;
+mod shadow;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

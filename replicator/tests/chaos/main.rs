@@ -11,6 +11,7 @@ mod log;
 mod process;
 mod properties;
 mod reader;
+mod resync;
 mod rng;
 mod scenario;
 mod shape;

@@ -24,13 +24,13 @@ pub(crate) const TOPIC: &str = "shop.public.orders";
 pub(crate) const HISTORY: Duration = Duration::from_hours(1);
 
 /// Attempts of one thing before a process is taken for stuck.
-const ATTEMPTS: usize = 200;
+pub(crate) const ATTEMPTS: usize = 200;
 
 /// A running replicator.
 pub(crate) struct Process {
     pub store: FaultStore,
-    spec: TableSpec,
-    table: Option<KeyedTable>,
+    pub(crate) spec: TableSpec,
+    pub(crate) table: Option<KeyedTable>,
     fold: Option<Fold>,
     progress: PartitionProgress,
     /// Nothing of its progress is missing in the log.
@@ -74,23 +74,30 @@ macro_rules! persist {
             let result = $attempt.await;
             attempts += 1;
             match result {
-                _ if $store.is_dead() => break Err(End::Killed),
+                _ if $store.is_dead() => break Err($crate::process::End::Killed),
                 Ok(done) => break Ok(done),
-                Err(error) if !error.is_transient() => break Err(End::Stopped(error)),
-                Err(error) if attempts == ATTEMPTS => break Err(End::Stuck(error)),
+                Err(error) if !error.is_transient() => break Err($crate::process::End::Stopped(error)),
+                Err(error) if attempts == $crate::process::ATTEMPTS => break Err($crate::process::End::Stuck(error)),
                 Err(_) => {}
             }
         }
     }};
 }
 
+pub(crate) use persist;
+
 impl Process {
     pub(crate) async fn start(shape: &Shape, store: FaultStore, index: Option<&Path>) -> Result<Self, End> {
         let spec = spec(shape, &store, index);
         let table = persist!(store, KeyedTable::open(&spec))?;
+        Ok(Self::of(store, spec, table))
+    }
+
+    /// Goes on with an open table.
+    pub(crate) fn of(store: FaultStore, spec: TableSpec, table: Option<KeyedTable>) -> Self {
         let mut progress = table.as_ref().map(|table| table.progress().clone()).unwrap_or_default();
         progress.entry(0).or_default();
-        Ok(Self { store, spec, table, fold: None, progress, clean: true, work: Vec::new() })
+        Self { store, spec, table, fold: None, progress, clean: true, work: Vec::new() }
     }
 
     /// The first offset that was not read.

@@ -40,13 +40,14 @@ pub(crate) async fn run(seed: u64, tally: &Tally) -> Result<()> {
         killed: *rng.pick(&[0, 300, 800]),
         batch: *rng.pick(&[3, 12, 50]),
         cared: *rng.pick(&[0, 300, 700]),
+        copied_anew: *rng.pick(&[0, 0, 20, 80]),
         rivals: false,
         index: IndexDisk::random(&mut rng),
         committed_at: Vec::new(),
         last_own: None,
         rng,
     };
-    let run = scenario.run().await;
+    let run = Box::pin(scenario.run()).await;
     if std::env::var_os("CHAOS_SEED").is_some() {
         println!("{}", log::history(&backing));
     }
@@ -77,6 +78,8 @@ struct Scenario<'a> {
     batch: usize,
     /// Maintenance, per mille of the steps.
     cared: usize,
+    /// Copies of the table anew, per mille of the steps.
+    copied_anew: usize,
     /// There is somebody who excuses a `SecondWriter`: another process, or what a dead one still had on its way.
     rivals: bool,
     index: IndexDisk,
@@ -120,6 +123,8 @@ impl Scenario<'_> {
             if let Err(end) = self.step(&mut process).await {
                 self.judge(&process.store, end)?;
                 process = self.start().await?;
+            } else if process.is_clean() && self.rng.chance(self.copied_anew) {
+                process = Box::pin(self.copy_anew(process)).await?;
             }
         }
         bail!("the run does not end")
@@ -139,6 +144,18 @@ impl Scenario<'_> {
             }
         }
         if self.rng.chance(self.cared) { self.maintain(process).await } else { Ok(()) }
+    }
+
+    /// Has the table copied anew by a process that opens it then as it is.
+    async fn copy_anew(&mut self, mut process: Process) -> Result<Process> {
+        let copied = async {
+            process.finish_work(&self.tally, self.backing.now()).await?;
+            process.copy_anew(self.shape, self.topic, &mut self.rng, &self.tally).await
+        };
+        if let Err(end) = copied.await {
+            self.judge(&process.store, end)?;
+        }
+        self.start().await
     }
 
     async fn maintain(&mut self, process: &mut Process) -> Result<(), End> {
@@ -213,6 +230,9 @@ impl Scenario<'_> {
             End::Killed => {}
             End::Stopped(TableError::SecondWriter { .. }) if self.rivals || store.saw_stale() => {
                 self.tally.count("stops: second writer");
+            }
+            End::Stopped(TableError::SecondCopy { .. }) if self.rivals || store.saw_stale() => {
+                self.tally.count("stops: second copy");
             }
             End::Stopped(error) if error.kind() == ErrorKind::Damaged && store.saw_stale() => {
                 self.tally.count("stops: an object was listed that is gone");

@@ -35,7 +35,7 @@ pub use finding::{Finding, Severity};
 pub use judge::judge;
 pub use names::{publication, slot};
 pub use naming::Naming;
-pub use position::{Position, position, tick};
+pub use position::{Position, TICK, TICK_PREFIX, position, tick};
 pub use publication::{Change, prepare, publication_changes, publish};
 pub use published::{Member, Publication};
 pub use range::{KeyValue, Range, RangeColumn};

@@ -35,8 +35,14 @@ pub async fn position(session: &Session) -> Result<Position, SourceError> {
     Ok(Position { system: system.cast_unsigned(), timeline: timeline as u32, lsn: row.get(2) })
 }
 
-/// Writes `content` into the log, from where it travels through the connector like a row, in its order. Where it is.
-pub async fn tick(session: &Session, content: &str) -> Result<PgLsn, SourceError> {
-    let row = session.query_one("SELECT pg_logical_emit_message(true, 'tributary', $1::text)", &[&content]).await;
+/// Writes a tick into the log: a transaction of its own, which travels through the connector like a row, in its order. It
+/// changes no table, and everybody may do it.
+pub const TICK: &str = "SELECT pg_logical_emit_message(true, 'tributary', '')";
+/// Tells ticks from the messages that applications write into the log.
+pub const TICK_PREFIX: &str = "tributary";
+
+/// Writes a [`TICK`]. Where it is.
+pub async fn tick(session: &Session) -> Result<PgLsn, SourceError> {
+    let row = session.query_one(TICK, &[]).await;
     Ok(row.map_err(SourceError::statement("write a message into the log"))?.get(0))
 }

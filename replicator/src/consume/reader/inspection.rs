@@ -1,6 +1,5 @@
 //! What the reader does when something is wrong with a topic, or could be: looks at it again, goes on, or gives it up.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -9,8 +8,7 @@ use tracing::{debug, error};
 
 use super::{Reader, ranges, warn_if_refused};
 use crate::consume::ConsumeError;
-use crate::consume::lookup::{Lookup, Obstacle, Wanted};
-use crate::consume::sink::Sink;
+use crate::consume::lookup::{Lookup, Obstacle};
 use crate::consume::start::Found;
 use crate::consume::tables::{INSPECTION_INTERVAL, Table};
 
@@ -140,16 +138,10 @@ impl Reader {
         }
     }
 
-    /// A table's topic cannot be read on; heartbeats are simply looked for again.
+    /// The topic cannot be read on.
     pub(super) fn fail(&mut self, index: usize, error: ConsumeError) {
         let Some(table) = self.tables.get(index) else { return };
-        let topic = table.topic.clone();
-        if let Sink::Heartbeats(last) = &table.sink {
-            let sink = Sink::Heartbeats(last.clone());
-            let _ = self.lookups.send(Lookup::Find(Wanted { topic, resume: HashMap::new(), sink }));
-        } else {
-            table.sink.failed(error);
-        }
+        table.sink.failed(error);
         self.remove(index);
     }
 }

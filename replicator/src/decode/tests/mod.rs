@@ -2,7 +2,7 @@
 
 mod failures;
 mod recorded;
-mod registry;
+pub(super) mod registry;
 mod toast;
 
 use std::sync::Arc;
@@ -51,22 +51,22 @@ impl JsonPart {
 }
 
 /// One message of a [`RawBatch`] in the making.
-struct Message {
+pub(super) struct Message {
     offset: i64,
     timestamp_ms: Option<i64>,
     moves_key: bool,
     moved_key: bool,
     key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
 }
 
 /// The recorded JSON messages of a topic.
-fn json_messages(topic: &str) -> Vec<Message> {
+pub(super) fn json_messages(topic: &str) -> Vec<Message> {
     messages(JSON_MESSAGES, topic, |part: JsonPart| part.message())
 }
 
 /// The recorded Avro messages of a topic.
-fn avro_messages(topic: &str) -> Vec<Message> {
+pub(super) fn avro_messages(topic: &str) -> Vec<Message> {
     messages(AVRO_MESSAGES, topic, |part: String| STANDARD.decode(part).unwrap())
 }
 
@@ -87,11 +87,11 @@ fn messages<Part: for<'a> Deserialize<'a>>(lines: &str, topic: &str, bytes: fn(P
 }
 
 /// A message without a key.
-fn message(offset: i64, value: impl Into<Vec<u8>>) -> Message {
+pub(super) fn message(offset: i64, value: impl Into<Vec<u8>>) -> Message {
     Message { offset, timestamp_ms: None, moves_key: false, moved_key: false, key: None, value: Some(value.into()) }
 }
 
-fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch {
+pub(super) fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch {
     let mut bytes = Vec::new();
     let mut append = |part: Option<Vec<u8>>| {
         part.map(|part| {

@@ -26,9 +26,14 @@ pub(super) fn client(url: Url) -> RegistryClient {
     RegistryClient::new(RegistryConfig { url, basic_auth: None, ca_pem: None, identity_pem: None }).unwrap()
 }
 
+/// A client of a registry that holds the recorded schemas.
+pub(in crate::decode) async fn recorded() -> RegistryClient {
+    client(serve(recorded_registry(Vec::new())).await)
+}
+
 /// A decoder whose registry holds the recorded schemas.
 pub(super) async fn avro_decoder() -> Decoder {
-    Decoder::avro(client(serve(recorded_registry(Vec::new())).await))
+    Decoder::avro(recorded().await)
 }
 
 /// A decoder whose registry holds one schema, with id 1.

@@ -1,13 +1,15 @@
 //! What a table's task reports of the copy of the source's rows, and of the source itself.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::TableHandle;
+use super::{Entry, TableHandle};
 use crate::change::{OpCounts, PartitionProgress};
-use crate::report::state::CommitReport;
+use crate::consume::Tick;
+use crate::report::state::{CommitReport, TableState};
 use crate::table::Committed;
 
 impl TableHandle {
@@ -24,6 +26,7 @@ impl TableHandle {
             progress,
             snapshot_completed: false,
             oldest_change_ts_ms: None,
+            oldest_message_ts_ms: None,
             newest_source_ts_ms: None,
             duration,
             why: "copy",
@@ -43,6 +46,35 @@ impl TableHandle {
         entry.knowledge.copied_anew(why);
     }
 
+    /// What the task of a shadow of the table reports to: it has its own place, which is not on the board.
+    #[must_use]
+    pub fn of_shadow(&self) -> Self {
+        let TableState { name, target, .. } = self.state();
+        Self { table: Arc::new(Mutex::new(Entry::new(&name, &target))), board: self.board.clone() }
+    }
+
+    /// The table as `schema.table`.
+    pub fn name(&self) -> String {
+        self.entry().knowledge.name().to_owned()
+    }
+
+    /// What is known of the table now.
+    pub fn state(&self) -> TableState {
+        self.entry().knowledge.state(Timestamp::now())
+    }
+
+    /// The rows are copied anew beside the old ones, for this reason; `shadow` is how far those are.
+    pub fn renewing(&self, why: &str, shadow: &TableState) {
+        self.entry().knowledge.renewing(why, shadow);
+    }
+
+    /// A copy made anew is in the place of the old rows.
+    pub fn renewed(&self) {
+        let mut entry = self.entry();
+        info!(table = entry.knowledge.name(), "the copy made anew has taken the place of the old rows");
+        entry.knowledge.renewed();
+    }
+
     /// The source cannot be looked at, in words, or can.
     pub fn source_unseen(&self, why: Option<&str>) {
         let mut entry = self.entry();
@@ -51,11 +83,10 @@ impl TableHandle {
         }
     }
 
-    /// There is no topic yet, and there was none when the connector sent the heartbeat of this time. `what` is a sentence for a
-    /// person.
-    pub fn no_topic(&self, what: &str, heartbeat_ms: Option<i64>) {
+    /// There is no topic yet, and there was none when this tick came. `what` is a sentence for a person.
+    pub fn no_topic(&self, what: &str, tick: Option<Tick>) {
         let mut entry = self.entry();
-        if entry.knowledge.no_topic(what, heartbeat_ms) {
+        if entry.knowledge.no_topic(what, tick) {
             info!(table = entry.knowledge.name(), "waiting: {what}");
         }
     }

@@ -1,11 +1,21 @@
-//! The annotation that has tables started again. Pure.
+//! The annotations that have tables started again, or copied anew. Pure.
 
 use std::collections::BTreeMap;
 
 /// `kubectl annotate cdc shop tributary.dev/restart=public.orders=$(date +%s)`
 pub(super) const RESTART: &str = "tributary.dev/restart";
 
-/// What the annotation said so far.
+/// `kubectl annotate cdc shop tributary.dev/resync=public.orders=$(date +%s)`
+pub(super) const RESYNC: &str = "tributary.dev/resync";
+
+/// What an annotation says: a comma-separated list of `TABLE=TOKEN`, or of tables alone.
+pub(super) fn wishes(annotation: Option<&str>) -> BTreeMap<String, String> {
+    let wishes = annotation.unwrap_or_default().split(',').map(str::trim).filter(|wish| !wish.is_empty());
+    let wishes = wishes.map(|wish| wish.split_once('=').unwrap_or((wish, "")));
+    wishes.map(|(table, token)| (table.to_owned(), token.to_owned())).collect()
+}
+
+/// What the annotation for restarts said so far.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     /// Table → whatever stands behind its `=`; none before the annotation was looked at.
@@ -13,14 +23,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The tables to be started again now, given the annotation: a comma-separated list of `TABLE=TOKEN`. A table is started
-    /// once for each new token; what is found first was asked for before this process started all of them.
+    /// The tables to be started again now, given the annotation. A table is started once for each new token; what is found first
+    /// was asked for before this process started all of them.
     pub(super) fn new_in(&mut self, annotation: Option<&str>) -> Vec<String> {
-        let wishes = annotation.unwrap_or_default().split(',').map(str::trim).filter(|wish| !wish.is_empty());
-        let wishes: BTreeMap<String, String> = wishes
-            .map(|wish| wish.split_once('=').unwrap_or((wish, "")))
-            .map(|(table, token)| (table.to_owned(), token.to_owned()))
-            .collect();
+        let wishes = wishes(annotation);
         let new = match &self.seen {
             Some(seen) => wishes
                 .iter()

@@ -1,5 +1,6 @@
 //! The calls to the Kubernetes API: apply our entries, release those of shards that are gone.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use kube::{Api, Client, Config, Resource};
 use serde::Serialize;
 use tributary_crds::{CdcReplication, TableStatus};
 
-use super::annotation;
 use super::error::ReportError;
 use crate::settings::Shard;
 
@@ -91,10 +91,10 @@ impl StatusApi {
         Self { api, resource: resource.clone(), shard }
     }
 
-    /// Makes `tables` all that this shard says; the annotation that asks for restarts, as the answer has it.
-    pub(super) async fn apply(&self, tables: &[TableStatus]) -> Result<Option<String>, ReportError> {
+    /// Makes `tables` all that this shard says; the annotations of the resource, as the answer has them.
+    pub(super) async fn apply(&self, tables: &[TableStatus]) -> Result<BTreeMap<String, String>, ReportError> {
         let answer = self.apply_as(&format!("{MANAGER}{}", self.shard.ordinal()), tables).await?;
-        Ok(answer.metadata.annotations.and_then(|mut annotations| annotations.remove(annotation::RESTART)))
+        Ok(answer.metadata.annotations.unwrap_or_default())
     }
 
     /// Takes back what shards said that there are no longer: there were more replicas once. Their tables belong to others

@@ -19,6 +19,7 @@ fn entry(table: TableState) -> TableStatus {
         rows: table.rows.map(|rows| rows as i64),
         snapshot_percent: table.snapshot_percent.map(i32::from),
         lag_seconds: table.lag_seconds.map(|seconds| seconds.round() as i64),
+        lag_bytes: table.lag_bytes.map(|bytes| bytes as i64),
         delta_version: table.delta_version.map(|version| version as i64),
         position: table.position,
         message: message(table.message, &table.warnings),
@@ -49,6 +50,7 @@ mod tests {
             rows: Some(120_000),
             snapshot_percent: Some(40),
             lag_seconds: Some(2.6),
+            lag_bytes: Some(4096),
             delta_version: Some(17),
             position: Some("0/16B3748".into()),
             commits: 3,
@@ -59,7 +61,7 @@ mod tests {
             json,
             serde_json::json!([{
                 "name": "public.users", "phase": "Snapshotting", "rows": 120_000, "snapshotPercent": 40,
-                "lagSeconds": 3, "deltaVersion": 17, "position": "0/16B3748",
+                "lagSeconds": 3, "lagBytes": 4096, "deltaVersion": 17, "position": "0/16B3748",
             }])
         );
     }

@@ -9,6 +9,7 @@ mod content;
 mod error;
 mod pace;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -21,22 +22,22 @@ use self::api::StatusApi;
 pub use self::api::{ResourceName, ResourceNameError};
 use self::error::ReportError;
 use self::pace::Pace;
-use super::{Board, Restarts, describe};
+use super::{Board, Restarts, Resyncs, describe};
 use crate::settings::Shard;
 
 /// How often it is looked whether there is something to tell.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Tells the resource about the tables on `board` until `stop`, and takes from it which tables to start again. That this does not succeed is logged, once for each
-/// reason, and holds up nothing else.
+/// Tells the resource about the tables on `board` until `stop`, and takes from it which tables to start again or to copy anew. That
+/// this does not succeed is logged, once for each reason, and holds up nothing else.
 pub async fn report_to(
     resource: ResourceName,
     shard: Shard,
     board: Board,
-    restarts: Restarts,
+    (restarts, resyncs): (Restarts, Resyncs),
     stop: CancellationToken,
 ) {
-    let mut reporter = Reporter::new(resource, shard, board, restarts);
+    let mut reporter = Reporter::new(resource, shard, board, (restarts, resyncs));
     let mut tick = tokio::time::interval(TICK);
     loop {
         let step = async {
@@ -55,6 +56,7 @@ struct Reporter {
     shard: Shard,
     board: Board,
     restarts: Restarts,
+    resyncs: Resyncs,
     asked: Asked,
     started: Timestamp,
     api: Option<StatusApi>,
@@ -66,9 +68,21 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(resource: ResourceName, shard: Shard, board: Board, restarts: Restarts) -> Self {
+    fn new(resource: ResourceName, shard: Shard, board: Board, (restarts, resyncs): (Restarts, Resyncs)) -> Self {
         let (started, asked, pace) = (Timestamp::now(), Asked::default(), Pace::default());
-        Self { resource, shard, board, restarts, asked, started, api: None, released: false, pace, warned: None }
+        Self {
+            resource,
+            shard,
+            board,
+            restarts,
+            resyncs,
+            asked,
+            started,
+            api: None,
+            released: false,
+            pace,
+            warned: None,
+        }
     }
 
     /// Tells what is worth telling now.
@@ -76,8 +90,9 @@ impl Reporter {
         let tables = content::entries(self.board.tables(Timestamp::now()));
         let Some(tables) = self.pace.due(now, tables) else { return };
         match self.tell(&tables).await {
-            Ok(restart) => {
-                self.start_again(restart.as_deref());
+            Ok(annotations) => {
+                self.start_again(annotations.get(annotation::RESTART).map(String::as_str));
+                self.copy_anew(annotations.get(annotation::RESYNC).map(String::as_str));
                 self.pace.told(now, tables);
                 if self.warned.take().is_some() {
                     info!(resource = %self.resource, "the resource's status is reported again");
@@ -101,8 +116,17 @@ impl Reporter {
         }
     }
 
-    /// Tells it; what the annotation for restarts says.
-    async fn tell(&mut self, tables: &[TableStatus]) -> Result<Option<String>, ReportError> {
+    /// A wish is said to tables of other shards as well, which nobody here asks about.
+    fn copy_anew(&self, annotation: Option<&str>) {
+        for (table, wish) in annotation::wishes(annotation) {
+            if self.resyncs.ask(&table, &wish) && self.restarts.restart(&table) {
+                info!(table, "the annotation {} asks for a copy anew", annotation::RESYNC);
+            }
+        }
+    }
+
+    /// Tells it; what the annotations of the resource are.
+    async fn tell(&mut self, tables: &[TableStatus]) -> Result<BTreeMap<String, String>, ReportError> {
         let api = match self.api.take() {
             Some(api) => api,
             None => StatusApi::new(api::client().await?, &self.resource, self.shard),

@@ -13,8 +13,10 @@ const NUMBERS: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_mins(1);
 /// The first and the longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
-/// Up to here a lag is that of a quiet table: the connector's heartbeats come every five seconds.
+/// Up to here a lag is that of a quiet table: the connector's ticks come every five seconds.
 const QUIET_LAG: i64 = 15;
+/// Up to here it is that in bytes: what a busy server writes meanwhile.
+const QUIET_BYTES: i64 = 64 << 20;
 
 /// What was told, and when.
 #[derive(Debug, Default)]
@@ -74,16 +76,18 @@ fn change_of(told: &TableStatus, table: &TableStatus) -> Change {
     if state(told) != state(table) {
         return Change::State;
     }
-    let lag = |table: &TableStatus| table.lag_seconds.map(band);
-    let rest = |table: &TableStatus| TableStatus { lag_seconds: None, ..table.clone() };
+    let lag = |table: &TableStatus| {
+        (table.lag_seconds.map(|lag| band(lag, QUIET_LAG)), table.lag_bytes.map(|lag| band(lag, QUIET_BYTES)))
+    };
+    let rest = |table: &TableStatus| TableStatus { lag_seconds: None, lag_bytes: None, ..table.clone() };
     if lag(told) == lag(table) && rest(told) == rest(table) { Change::None } else { Change::Numbers }
 }
 
-/// The lag of a quiet table goes up and down with the heartbeats, and one that grows does so every second: what matters
+/// The lag of a quiet table goes up and down with the ticks, and one that grows does so every second: what matters
 /// is whether it is small, and then each quarter more.
-fn band(seconds: i64) -> i64 {
-    let (mut band, mut end) = (0, QUIET_LAG);
-    while seconds > end {
+fn band(lag: i64, quiet: i64) -> i64 {
+    let (mut band, mut end) = (0, quiet);
+    while lag > end {
         band += 1;
         end += end / 4;
     }
@@ -104,6 +108,7 @@ mod tests {
             phase,
             rows,
             lag_seconds,
+            lag_bytes: Some(0),
             snapshot_percent: None,
             delta_version: unknown.0,
             position: unknown.1,
@@ -145,6 +150,11 @@ mod tests {
             assert_eq!(told_after(&table(TablePhase::Streaming, 1, quiet)), 60, "{quiet} s");
         }
         assert_eq!(told_after(&table(TablePhase::Streaming, 1, QUIET_LAG + 1)), 10);
+        for (bytes, told) in [(QUIET_BYTES, 60), (QUIET_BYTES + 1, 10)] {
+            let mut behind = table(TablePhase::Streaming, 1, 3);
+            behind[0].lag_bytes = Some(bytes);
+            assert_eq!(told_after(&behind), told, "{bytes} bytes");
+        }
         let start = Instant::now();
         let mut pace = Pace::default();
         let (mut stored, mut writes) = (Vec::new(), 0);

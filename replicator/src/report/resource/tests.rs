@@ -89,7 +89,7 @@ fn reporter(server: &ApiServer, shard: &str) -> Reporter {
     board.table("public.users", "s3://lake/users").stopped(Policy::Stop, "message 4 cannot be decoded");
     let shard = shard.parse().unwrap();
     let (restarts, _) = Restarts::new([]);
-    let mut reporter = Reporter::new("shop/orders".parse().unwrap(), shard, board, restarts);
+    let mut reporter = Reporter::new("shop/orders".parse().unwrap(), shard, board, (restarts, Resyncs::default()));
     reporter.api = Some(StatusApi::new(server.client(), &reporter.resource, shard));
     reporter
 }
@@ -229,6 +229,24 @@ async fn an_annotation_that_is_new_has_its_tables_started_again() {
     reporter.step(start + Duration::from_mins(1)).await;
     assert_eq!(asked.try_recv().unwrap(), "public.users");
     assert!(asked.try_recv().is_err(), "a table of another shard");
+}
+
+#[tokio::test]
+async fn an_annotation_that_wishes_a_copy_anew_has_its_table_opened_again_once() {
+    let mut annotated = written_by(&[]);
+    annotated["metadata"]["annotations"] = json!({ "tributary.dev/resync": "public.users, public.elsewhere" });
+    let server = ApiServer::answering([(200, written_by(&[])), (200, annotated.clone()), (200, annotated)]);
+    let mut reporter = reporter(&server, "0/1");
+    let (restarts, mut asked) = Restarts::new(["public.users".to_owned()]);
+    reporter.restarts = restarts;
+    assert_eq!(reporter.resyncs.wish("public.users", None), None);
+    let start = Instant::now();
+    for minute in 0..3 {
+        reporter.step(start + Duration::from_mins(minute)).await;
+    }
+    assert_eq!(asked.try_recv().unwrap(), "public.users");
+    assert!(asked.try_recv().is_err());
+    assert_eq!(reporter.resyncs.wish("public.users", None).as_deref(), Some(""));
 }
 
 #[test]

@@ -65,6 +65,20 @@ impl IndexDirectory {
         Ok((layout, Builder::new(layout, self.sink(data_file, rows)?)?))
     }
 
+    /// Has the run of a data file that `other` has under another name as well. That it is not there is no error: it can be made anew.
+    pub(in crate::table) fn keep(&self, data_file: &str, other: &Self, named: &str, rows: u64) {
+        if let (Some(to), Some(from)) = (self.file(data_file, rows), other.file(named, rows)) {
+            let _ = std::fs::hard_link(from, to);
+        }
+    }
+
+    /// Removes the directory.
+    pub(in crate::table) fn remove(&self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+
     /// Removes the runs of files that are not in the table, such as those of an earlier process.
     pub(in crate::table) fn keep_only<'a>(
         &self,

@@ -12,7 +12,7 @@ use super::tombstones;
 use crate::table::context::Context;
 use crate::table::data_file::DataFiles;
 use crate::table::log::Add;
-use crate::table::{TableError, deletion_vector};
+use crate::table::{TableError, deletion_vector, shadow};
 
 /// The beginning of the history, milliseconds since the epoch.
 pub(super) fn cutoff(context: &Context, now: Timestamp) -> i64 {
@@ -36,10 +36,13 @@ pub(super) async fn run(
         needed.extend(objects(&file.add));
     }
     needed.extend(newer(context, version).await?);
+    // What is copied to take the place of the rows is in no version yet.
+    let shadow = shadow::folder(context).await?.map(Path::from);
     let listed = context.store.list(None);
     let unneeded = listed.try_filter_map(|found| {
         let goes =
             is_ours(&found.location) && is_before(&found, written_before) && !needed.contains(found.location.as_ref());
+        let goes = goes && shadow.as_ref().is_none_or(|shadow| !found.location.prefix_matches(shadow));
         async move { Ok(goes.then_some(found.location)) }
     });
     let unneeded: Vec<Path> = unneeded.try_collect().await.map_err(context.storage("list"))?;

@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn progress(next_offset: i64) -> PartitionProgress {
+pub(super) fn progress(next_offset: i64) -> PartitionProgress {
     PartitionProgress::from([(0, Progress { next_offset, ..Progress::default() })])
 }
 
 /// A chunk of the rows with these ids, whose text is `text`.
-async fn chunk(table: &KeyedTable, ids: &[i64], text: &str) -> WrittenChunk {
+pub(super) async fn chunk(table: &KeyedTable, ids: &[i64], text: &str) -> WrittenChunk {
     let columns = table.columns().arrow();
     let id: ArrayRef = match columns.field(0).data_type() {
         DataType::Utf8 => Arc::new(StringArray::from_iter_values(ids.iter().map(ToString::to_string))),

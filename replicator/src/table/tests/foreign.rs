@@ -122,7 +122,7 @@ async fn nobody_is_told_to_restore_the_version_before_the_first() {
     let table = fixture.open().await;
     let first = log::Entry { version: 0, ..foreign(&table, "CLONE") };
     let text = table.context.foreign_change(&first).to_string();
-    assert!(!text.contains("RESTORE") && text.contains(". Move the table away"), "{text}");
+    assert!(!text.contains("RESTORE") && text.contains(". Have the table copied anew"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
