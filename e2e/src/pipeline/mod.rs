@@ -177,6 +177,12 @@ impl Pipeline {
         &self.source
     }
 
+    /// A new session in the place of [`Pipeline::source`], after the server was started again.
+    pub async fn reconnect(&mut self) -> anyhow::Result<()> {
+        self.source = self.session().await?;
+        Ok(())
+    }
+
     /// Another session of the source database.
     pub async fn session(&self) -> anyhow::Result<Client> {
         connect(&self.stack.addresses().postgres_url(&self.name)).await

@@ -1,7 +1,9 @@
 //! Tables that come and go.
 
+use serde_json::json;
 use tributary_crds::{CdcReplication, TablePhase};
 use tributary_e2e::cluster::{Lab, in_lab, until};
+use tributary_e2e::pipeline::DeltaLog;
 use tributary_e2e::shop::TABLES;
 
 use super::shop::{self, NAME};
@@ -19,6 +21,31 @@ async fn tables_that_take_the_place_of_all_others_are_copied_before_the_resource
         assert_eq!(published(&lab).await, ["public.orders", "public.products"]);
         // At once: to have caught up is to be equal.
         println!("{}", lab.equal(NAME, &["public.orders", "public.products"]).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_annotation_has_a_table_copied_anew() {
+    in_lab(|lab| async move {
+        shop::create(&lab, 1000).await;
+        lab.apply(&lab.document(NAME, &AT_FIRST)).await.unwrap();
+        lab.until_caught_up(NAME).await;
+        let wish = json!({"metadata": {"annotations": {"tributary.dev/resync": "public.users=1"}}});
+        lab.patch(NAME, wish).await.unwrap();
+        let says_so = |resource: &CdcReplication| {
+            let mut tables = resource.status.iter().flat_map(|status| &status.tables);
+            let why = "the rows are copied anew (asked for)";
+            tables.any(|table| table.message.as_ref().is_some_and(|message| message.starts_with(why)))
+        };
+        until(&lab.replications(), NAME, "the users are copied anew", says_so).await.unwrap();
+        lab.until_condition(NAME, "CaughtUp", "False").await;
+        lab.until_caught_up(NAME).await;
+        println!("{}", lab.equal(NAME, &AT_FIRST).await);
+        let log = DeltaLog::read(&lab.table(NAME, "public.users")).await.unwrap();
+        let infos: Vec<_> = log.commits.iter().flat_map(|commit| commit.all("commitInfo")).collect();
+        let swaps = infos.iter().filter(|info| info.get("tributary.copiedAnew").is_some()).count();
+        assert_eq!(swaps, 1, "{infos:?}");
     })
     .await;
 }

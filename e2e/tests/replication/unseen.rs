@@ -1,6 +1,6 @@
 //! What changes at the source without any event: the tables are equal again, without anybody's help.
 
-use tributary_e2e::pipeline::{Phase, PipelineOptions, TableView};
+use tributary_e2e::pipeline::{EventFormat, Phase, PipelineOptions, TableView};
 
 use crate::shared::Bench;
 
@@ -45,10 +45,19 @@ const CHANGES: [(&str, &str, &str); 11] = [
 ];
 
 #[tokio::test]
-async fn what_no_event_says_is_seen_and_the_tables_are_equal_again_without_help() {
+async fn what_no_event_says_is_seen_and_the_tables_are_equal_again_without_help_in_json() {
+    what_no_event_says_is_seen(EventFormat::Json).await;
+}
+
+#[tokio::test]
+async fn what_no_event_says_is_seen_and_the_tables_are_equal_again_without_help_in_avro() {
+    what_no_event_says_is_seen(EventFormat::Avro).await;
+}
+
+async fn what_no_event_says_is_seen(format: EventFormat) {
     let names: Vec<String> = CHANGES.iter().map(|(name, ..)| format!("public.{name}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut bench = Bench::new(&PipelineOptions::json(&names)).await;
+    let mut bench = Bench::new(&PipelineOptions::json(&names).format(format)).await;
     for (name, columns, _) in CHANGES {
         bench.sql(&format!("CREATE TABLE {name} {columns}")).await;
         if columns.contains("PARTITION") {

@@ -3,6 +3,7 @@
 mod catalogue;
 mod cleanup;
 mod connection;
+mod exactness;
 mod preflight;
 mod publication;
 mod rows;

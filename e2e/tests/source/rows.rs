@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tributary_e2e::compare::{TablePair, equal};
 use tributary_e2e::oracle::{Oracle, TableLocation};
 use tributary_e2e::types_table;
-use tributary_sources::postgres::{Naming, Reading, RowReader, Session, SourceError, connect, facts};
+use tributary_sources::postgres::{
+    KeyValue, Naming, Range, RangeColumn, Reading, RowReader, Session, SourceError, connect, facts,
+};
 
 use super::{Source, superuser};
 
@@ -135,4 +137,22 @@ async fn a_value_that_delta_cannot_hold_is_refused_by_its_column_and_not_repeate
         assert_eq!(error.to_string(), expected);
         reading.end().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_range_ends_at_the_row_of_a_number_by_the_order_of_the_column_and_not_of_its_text() {
+    let source = Source::start(&[]).await;
+    source
+        .sql("CREATE TABLE t (id bigint PRIMARY KEY); INSERT INTO t SELECT n - 100 FROM generate_series(1, 2000) n")
+        .await;
+    let session = connect(&source.postgres(), &superuser()).await.unwrap();
+    let facts = facts(&session, &source.resource(&["public.t"])).await.unwrap();
+    let column = RangeColumn::of(&facts.tables[0].columns[0]).unwrap();
+    let mut range = Range::default();
+    for end in [400, 900, 1400] {
+        range.up_to = column.nth(&session, "public.t", &range, 500).await.unwrap();
+        assert_eq!(range.up_to, Some(KeyValue::Integer(end)));
+        range = Range { after: range.up_to, up_to: None };
+    }
+    assert_eq!(column.nth(&session, "public.t", &range, 500).await.unwrap(), None, "the rest");
 }

@@ -101,8 +101,10 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
     let row_schema = RowSchema { arrow: std::sync::Arc::clone(arrow), key, warnings: Vec::new() };
     let column = key_names.first().and_then(|first| described.columns.iter().find(|column| column.name == *first));
     let column = column.and_then(RangeColumn::of);
+    let position = source.position(&session).await?;
     let record = CopyRecord {
-        system: source.position(&session).await?.system,
+        system: position.system,
+        timeline: Some(position.timeline),
         membership,
         catalogue,
         range_column: column.as_ref().map(|column| naming.of(column.name())),

@@ -39,6 +39,16 @@ struct Read {
     written: WrittenChunk,
 }
 
+/// Rows of a table, as a range and as a condition in SQL.
+type Part = (Range, Option<String>);
+
+/// What is known of a chunk whose rows are read and whose files are not complete.
+struct Unfinished {
+    part: Part,
+    snapshot: String,
+    writer: ChunkWriter,
+}
+
 /// What all workers share.
 struct Shared {
     source: CopySource,
@@ -96,6 +106,7 @@ impl Copying<'_> {
                 let session = self.retry(|| async { self.source.connect().await.map_err(CopyError::from) }).await?;
                 let membership = self.source.membership(&session).await.map_err(CopyError::from)?;
                 let is_same = now.record.system == record.system
+                    && now.record.timeline == record.timeline
                     && membership == Some(record.membership)
                     && differences(&record.catalogue, &now.record.catalogue).is_empty();
                 if is_same {
@@ -229,6 +240,15 @@ fn ended(worker: Result<Result<(), PipelineError>, JoinError>) -> Result<(), Pip
     worker.map_err(|error| PipelineError::Internal(format!("a worker of a copy has ended: {error}")))?
 }
 
+/// Completes the files of a chunk, and has it committed.
+async fn finish(unfinished: Option<Unfinished>, chunks: &mpsc::Sender<Read>) -> Result<(), PipelineError> {
+    let Some(Unfinished { part: (range, _), snapshot, writer }) = unfinished else { return Ok(()) };
+    let written = writer.finish().await?;
+    // Who waits for chunks no more does not need this one.
+    let _ = chunks.send(Read { range, snapshot, written }).await;
+    Ok(())
+}
+
 /// How far the copy of a table is.
 enum Begun {
     Not(Option<Box<KeyedTable>>),
@@ -237,39 +257,51 @@ enum Begun {
 }
 
 impl Shared {
-    /// Reads and writes chunks until none is left. One that fails for a moment is read again.
+    /// Reads and writes chunks until none is left; the files of one are completed while the next one is read. One that fails for
+    /// a moment is read again.
     async fn work(self: Arc<Self>, chunks: mpsc::Sender<Read>) -> Result<(), PipelineError> {
-        let mut backoff = Backoff::new();
-        let mut range = None;
-        loop {
-            match self.next(&mut range).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(read)) => {
-                    (range, backoff) = (None, Backoff::new());
-                    if chunks.send(read).await.is_err() {
-                        return Ok(());
+        let (mut backoff, mut parts, mut unfinished) = (Backoff::new(), Vec::new(), None::<Unfinished>);
+        while !chunks.is_closed() {
+            let finishing = unfinished.as_ref().map(|unfinished| unfinished.part.clone());
+            let (finished, read) =
+                tokio::join!(Box::pin(finish(unfinished.take(), &chunks)), Box::pin(self.next(&mut parts)));
+            match (finished, read) {
+                (Ok(()), Ok(None)) => return Ok(()),
+                (Ok(()), Ok(next)) => (unfinished, backoff) = (next, Backoff::new()),
+                (finished, read) => {
+                    if finished.is_err() {
+                        parts.extend(finishing);
+                    }
+                    let results = [finished, read.map(|next| unfinished = next)];
+                    for error in results.into_iter().filter_map(Result::err) {
+                        tokio::time::sleep(backoff.after(error, &self.report)?).await;
                     }
                 }
-                Err(error) => tokio::time::sleep(backoff.after(error, &self.report)?).await,
             }
         }
+        Ok(())
     }
 
-    /// Reads the next chunk, in one transaction; `range` is what is being read, so that nobody else reads it when this fails.
-    async fn next(&self, range: &mut Option<(Range, Option<String>)>) -> Result<Option<Read>, PipelineError> {
+    /// Reads the next chunk, in one transaction. The last of `parts` is what is being read, so that nobody else reads it when this
+    /// fails.
+    async fn next(&self, parts: &mut Vec<Part>) -> Result<Option<Unfinished>, PipelineError> {
         let permit = self.source.connections.acquire().await;
         let _permit = permit.map_err(|error| PipelineError::Internal(error.to_string()))?;
         let session = self.source.connect().await.map_err(CopyError::from)?;
         let reading = Reading::begin(&session, &self.source.table.name).await.map_err(CopyError::from)?;
         self.refuse_other_table(&session).await?;
-        if range.is_none() {
-            *range = self.plan.lock().await.next(&session, &self.source.table.name).await.map_err(CopyError::from)?;
+        if parts.is_empty() {
+            let part = self.plan.lock().await.next(&session, &self.source.table.name).await;
+            parts.extend(part.map_err(CopyError::from)?);
         }
-        let Some((range, condition)) = range.as_ref() else { return Ok(None) };
-        let written = self.write(&reading, condition.as_deref()).await?;
+        let Some((_, condition)) = parts.last() else { return Ok(None) };
+        let writer = self.write(&reading, condition.as_deref()).await?;
         let snapshot = reading.snapshot().to_string();
-        reading.end().await.map_err(CopyError::from)?;
-        Ok(Some(Read { range: range.clone(), snapshot, written }))
+        if let Err(error) = reading.end().await {
+            writer.discard().await;
+            return Err(CopyError::from(error).into());
+        }
+        Ok(parts.pop().map(|part| Unfinished { part, snapshot, writer }))
     }
 
     /// All chunks are of one table.
@@ -286,13 +318,13 @@ impl Shared {
         }
     }
 
-    async fn write(&self, reading: &Reading<'_>, condition: Option<&str>) -> Result<WrittenChunk, PipelineError> {
+    async fn write(&self, reading: &Reading<'_>, condition: Option<&str>) -> Result<ChunkWriter, PipelineError> {
         let mut rows = reading.rows(&self.origin.reader, condition).await.map_err(CopyError::from)?;
         let mut writer = ChunkWriter::new(&self.target);
         loop {
             let next = match rows.next().await {
                 Ok(Some(batch)) => writer.write(&batch).await.map_err(PipelineError::from),
-                Ok(None) => return Ok(writer.finish().await?),
+                Ok(None) => return Ok(writer),
                 Err(error) => Err(CopyError::from(error).into()),
             };
             if let Err(error) = next {

@@ -11,6 +11,10 @@ use super::CopyError;
 pub struct CopyRecord {
     /// Identifier of the server's data.
     pub system: u64,
+    /// The server's timeline: a restore to a point in time has another one, and so has a server that was promoted. `None` of a copy
+    /// that an earlier version made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
     /// Stands for the time since when the table has been published.
     pub membership: u32,
     /// The table as it was copied, or as its events have described it since.
@@ -115,6 +119,7 @@ mod tests {
             Catalogue { oid: 1, storage: Vec::new(), inheritors: Vec::new(), key: vec![1], columns: Vec::new() };
         CopyRecord {
             system: 7,
+            timeline: Some(1),
             membership: 3,
             catalogue,
             range_column: Some("id".to_owned()),

@@ -130,8 +130,16 @@ mod tests {
         let catalogue =
             Catalogue { oid: 1, storage: Vec::new(), inheritors: Vec::new(), key: vec![1], columns: Vec::new() };
         let range_column = Some("id".to_owned());
-        Verdicts::of(&CopyRecord { system: 1, membership: 1, catalogue, range_column, chunks, ended_at: Some(9) })
-            .unwrap()
+        Verdicts::of(&CopyRecord {
+            system: 1,
+            timeline: None,
+            membership: 1,
+            catalogue,
+            range_column,
+            chunks,
+            ended_at: Some(9),
+        })
+        .unwrap()
     }
 
     fn events(ids: ArrayRef, events: &[(Op, Option<u32>)]) -> ChangeBatch {

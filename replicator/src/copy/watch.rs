@@ -22,8 +22,22 @@ pub enum Found {
     /// The connector has delivered everything up to where the log was when the copy ended: the stream has passed the copy when
     /// the topic was applied up to these offsets, by partition.
     Delivered(BTreeMap<i32, i64>),
-    /// The table is described in another way, and its rows are what they were.
-    Described(Catalogue),
+    /// Table or server are described in another way, and the rows are what they were.
+    Described(Box<Description>),
+}
+
+/// What a copy is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    timeline: u32,
+    catalogue: Catalogue,
+}
+
+impl CopyRecord {
+    /// The same rows, as the source describes them now.
+    pub fn describe(&mut self, Description { timeline, catalogue }: Description) {
+        (self.timeline, self.catalogue) = (Some(timeline), catalogue);
+    }
 }
 
 /// Looks until the table is not what was copied; then that is the answer.
@@ -40,9 +54,9 @@ pub async fn watch(
             Ok(look) => {
                 report.source_unseen(None);
                 report.source_at(look.lsn);
-                if let Some(catalogue) = look.described {
-                    record.catalogue = catalogue.clone();
-                    let _ = found.send(Found::Described(catalogue));
+                if let Some(description) = look.described {
+                    record.describe(description.clone());
+                    let _ = found.send(Found::Described(Box::new(description)));
                 }
                 // Asked after the connector has said so: what it delivered is before these ends.
                 if look.delivered
@@ -60,7 +74,7 @@ pub async fn watch(
 }
 
 struct Look {
-    described: Option<Catalogue>,
+    described: Option<Description>,
     /// How far the log is.
     lsn: u64,
     delivered: bool,
@@ -107,23 +121,7 @@ async fn look_in(
     record: &CopyRecord,
     awaits_delivery: bool,
 ) -> Result<Look, Ended> {
-    let anew = |why: &str| Err(Ended::Differs(PipelineError::CopyAnew(Anew::unfollowed(why))));
-    let position = source.position(session).await?;
-    if position.system != record.system {
-        return anew("the database is on another server, or was restored from a dump");
-    }
-    let Some(delivered) = postgres::delivered(session, &source.settings.slot).await? else {
-        return anew("the replication slot is gone, and with it changes that were not read");
-    };
-    match source.membership(session).await? {
-        None => return anew("the publication does not have the table any more, so that changes of it are not sent"),
-        Some(membership) if membership != record.membership => {
-            return anew(
-                "the table was taken out of the publication and put in again, and changes in between were not sent",
-            );
-        }
-        Some(_) => {}
-    }
+    let (timeline, lsn, delivered) = look_at_server(session, source, record).await?;
     let (schema, table) = source.names();
     let Some(catalogue) = postgres::catalogue(session, schema, table).await? else {
         return anew("the source has no such table any more");
@@ -138,8 +136,38 @@ async fn look_in(
     }
     let catalogue = catalogue.remembering(&record.catalogue);
     let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
-    let described = (catalogue != record.catalogue).then_some(catalogue);
-    Ok(Look { described, lsn: position.lsn.into(), delivered })
+    let is_new = catalogue != record.catalogue || record.timeline != Some(timeline);
+    let described = is_new.then_some(Description { timeline, catalogue });
+    Ok(Look { described, lsn, delivered })
+}
+
+/// Whether the stream still leads on from the copy: the server's timeline, the end of its log, and how far the connector is.
+async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRecord) -> Result<(u32, u64, u64), Ended> {
+    let slot = &source.settings.slot;
+    let position = source.position(session).await?;
+    if position.system != record.system {
+        return anew("the database is on another server, or was restored from a dump");
+    }
+    let Some(delivered) = postgres::delivered(session, slot).await? else {
+        return anew("the replication slot is gone, and with it changes that were not read");
+    };
+    let is_other = record.timeline.is_some_and(|timeline| timeline != position.timeline);
+    if is_other && !postgres::outlived_failover(session, slot).await? {
+        return anew(
+            "the database was restored to a point in time, or another server took its place without a slot that was kept for that",
+        );
+    }
+    match source.membership(session).await? {
+        None => anew("the publication does not have the table any more, so that changes of it are not sent"),
+        Some(membership) if membership != record.membership => {
+            anew("the table was taken out of the publication and put in again, and changes in between were not sent")
+        }
+        Some(_) => Ok((position.timeline, position.lsn.into(), delivered)),
+    }
+}
+
+fn anew<T>(why: &str) -> Result<T, Ended> {
+    Err(Ended::Differs(PipelineError::CopyAnew(Anew::unfollowed(why))))
 }
 
 fn worst(mut differences: Vec<Difference>) -> Option<Difference> {

@@ -58,7 +58,7 @@ impl Writer {
         let Some(copy) = &mut self.copy else { return Ok(()) };
         match found {
             Found::Delivered(ends) => copy.ends = Some(ends),
-            Found::Described(catalogue) => copy.record.catalogue = catalogue,
+            Found::Described(description) => copy.record.describe(*description),
         }
         if let Some(table) = &mut self.table {
             table.record_copy(copy.record.to_text());

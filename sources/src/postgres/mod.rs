@@ -43,7 +43,7 @@ pub use range::{KeyValue, Range, RangeColumn};
 pub use rows::{Reading, RowReader, Rows, ValueError};
 pub use snapshot::{NoSnapshot, Snapshot, snapshot};
 pub use sql::identifier;
-pub use stream::{delivered, estimated_rows, membership};
+pub use stream::{delivered, estimated_rows, membership, outlived_failover};
 pub use tables::{Identity, Kind, Table, table};
 
 use tributary_crds::{CdcReplication, Postgres};

@@ -75,9 +75,10 @@ impl RangeColumn {
     ) -> Result<Option<KeyValue>, SourceError> {
         let name = sql::identifier(&self.name);
         let condition = self.condition(range).map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-        // The one after it as well: a range that holds the rest has no upper bound.
+        // The one after it as well: a range that holds the rest has no upper bound. The column is named with its table: its name
+        // alone would be that of the text, and all rows would be sorted by it.
         let query = format!(
-            "SELECT ({name})::text FROM {}{condition} ORDER BY {name} OFFSET {} LIMIT 2",
+            "SELECT ({name})::text FROM {} AS rows{condition} ORDER BY rows.{name} OFFSET {} LIMIT 2",
             sql::table(table),
             rows.saturating_sub(1)
         );

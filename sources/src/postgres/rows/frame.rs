@@ -11,19 +11,30 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// Bytes that came, and which of them are rows.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    bytes: BytesMut,
+    bytes: Bytes,
+    /// Those before are done with.
+    next: usize,
     has_header: bool,
     is_complete: bool,
 }
 
 /// One row.
-pub(super) struct Frame {
-    values: Bytes,
+pub(super) struct Frame<'a> {
+    values: &'a [u8],
 }
 
 impl Frames {
-    pub(super) fn push(&mut self, more: &[u8]) {
-        self.bytes.extend_from_slice(more);
+    pub(super) fn push(&mut self, more: Bytes) {
+        self.bytes.advance(std::mem::take(&mut self.next));
+        // Postgres sends whole rows, so nothing is left of those before.
+        if self.bytes.is_empty() {
+            self.bytes = more;
+            return;
+        }
+        let rest = std::mem::take(&mut self.bytes).try_into_mut();
+        let mut joined = rest.unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
+        joined.extend_from_slice(&more);
+        self.bytes = joined.freeze();
     }
 
     /// The trailer was there.
@@ -32,16 +43,17 @@ impl Frames {
     }
 
     /// The next row if all of it is there; it must have this many `values`.
-    pub(super) fn row(&mut self, values: usize) -> Option<Result<Frame, ValueError>> {
+    pub(super) fn row(&mut self, values: usize) -> Option<Result<Frame<'_>, ValueError>> {
         if !self.has_header {
             match self.header()? {
                 Ok(()) => self.has_header = true,
                 Err(error) => return Some(Err(error)),
             }
         }
-        let count = self.bytes.get(..2).map(|mut count| count.get_i16())?;
+        let rest = self.bytes.get(self.next..)?;
+        let count = rest.get(..2).map(|mut count| count.get_i16())?;
         if count == -1 {
-            self.bytes.advance(2);
+            self.next += 2;
             self.is_complete = true;
             return None;
         }
@@ -50,15 +62,12 @@ impl Frames {
         }
         let mut end = 2;
         for _ in 0..values {
-            let length = self.bytes.get(end..end + 4).map(|mut length| length.get_i32())?;
+            let length = rest.get(end..end + 4).map(|mut length| length.get_i32())?;
             end += 4 + usize::try_from(length).unwrap_or(0);
         }
-        if self.bytes.len() < end {
-            return None;
-        }
-        let mut row = self.bytes.split_to(end).freeze();
-        row.advance(2);
-        Some(Ok(Frame { values: row }))
+        let values = rest.get(2..end)?;
+        self.next += end;
+        Some(Ok(Frame { values }))
     }
 
     fn header(&mut self) -> Option<Result<(), ValueError>> {
@@ -69,21 +78,21 @@ impl Frames {
         }
         let length = fixed + rest.get_u32() as usize;
         (self.bytes.len() >= length).then(|| {
-            self.bytes.advance(length);
+            self.next = length;
             Ok(())
         })
     }
 }
 
-impl Frame {
+impl<'a> Frame<'a> {
     /// The bytes that it took.
     pub(super) fn bytes(&self) -> usize {
         self.values.len()
     }
 
     /// Its values; `None` is NULL.
-    pub(super) fn values(&self) -> impl Iterator<Item = Result<Option<&[u8]>, ValueError>> {
-        values(&self.values)
+    pub(super) fn values(&self) -> impl Iterator<Item = Result<Option<&'a [u8]>, ValueError>> + use<'a> {
+        values(self.values)
     }
 }
 
@@ -128,7 +137,7 @@ mod tests {
     fn rows(pieces: &[&[u8]]) -> (Vec<Vec<Option<Vec<u8>>>>, bool) {
         let (mut frames, mut rows) = (Frames::default(), Vec::new());
         for piece in pieces {
-            frames.push(piece);
+            frames.push(Bytes::copy_from_slice(piece));
             while let Some(row) = frames.row(2) {
                 let row = row.unwrap();
                 rows.push(row.values().map(|value| value.unwrap().map(<[u8]>::to_vec)).collect());
@@ -151,10 +160,10 @@ mod tests {
     #[test]
     fn what_is_no_copy_is_refused() {
         let mut frames = Frames::default();
-        frames.push(&[b'x'; 40]);
+        frames.push(Bytes::from_static(&[b'x'; 40]));
         assert!(frames.row(2).is_some_and(|row| row.is_err()));
         let mut frames = Frames::default();
-        frames.push(&stream());
+        frames.push(stream().into());
         assert!(frames.row(3).is_some_and(|row| row.is_err()), "another number of columns");
     }
 }

@@ -83,6 +83,21 @@ impl RowReader {
         let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
         format!("COPY (SELECT {columns} FROM {table}{condition}) TO STDOUT (FORMAT binary)")
     }
+
+    fn failed(&self, error: tokio_postgres::Error) -> SourceError {
+        SourceError::statement(format!("read the rows of {}", self.table))(error)
+    }
+
+    fn unknown_form(&self) -> SourceError {
+        SourceError::Answer {
+            what: "COPY … (FORMAT binary)",
+            text: format!("an unknown form of the rows of {}", self.table),
+        }
+    }
+
+    fn refused(&self, column: usize, error: ValueError) -> SourceError {
+        SourceError::Value { table: self.table.clone(), column: self.names[column].clone(), source: error }
+    }
 }
 
 /// A transaction that reads, and sees the same rows in all its statements. It ends with [`Reading::end`], or with the session.
@@ -140,54 +155,36 @@ pub struct Rows<'a> {
 impl Rows<'_> {
     /// The next rows; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        let mut builders: Vec<Builder> = self.reader.wires.iter().map(Builder::new).collect();
+        let reader = self.reader;
+        let mut builders: Vec<Builder> = reader.wires.iter().map(Builder::new).collect();
         let (mut rows, mut bytes) = (0, 0);
         while rows < BATCH_ROWS && bytes < BATCH_BYTES {
             bytes += match self.frames.row(builders.len()) {
                 Some(row) => {
-                    let row = row.map_err(|_| self.unreadable())?;
+                    let row = row.map_err(|_| reader.unknown_form())?;
                     for (number, value) in row.values().enumerate() {
                         let appended = value.and_then(|value| builders[number].append(value));
-                        appended.map_err(|error| self.refused(number, error))?;
+                        appended.map_err(|error| reader.refused(number, error))?;
                     }
                     rows += 1;
                     row.bytes()
                 }
                 None => match self.stream.next().await {
                     Some(Ok(more)) => {
-                        self.frames.push(&more);
+                        self.frames.push(more);
                         0
                     }
-                    Some(Err(error)) => return Err(self.failed(error)),
+                    Some(Err(error)) => return Err(reader.failed(error)),
                     None => break,
                 },
             };
         }
         if rows == 0 {
-            return if self.frames.is_complete() { Ok(None) } else { Err(self.unreadable()) };
+            return if self.frames.is_complete() { Ok(None) } else { Err(reader.unknown_form()) };
         }
         let columns = builders.into_iter().map(Builder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.reader.schema), columns, &options);
-        batch.map(Some).map_err(|_| self.unreadable())
-    }
-
-    fn failed(&self, error: tokio_postgres::Error) -> SourceError {
-        SourceError::statement(format!("read the rows of {}", self.reader.table))(error)
-    }
-
-    fn unreadable(&self) -> SourceError {
-        SourceError::Answer {
-            what: "COPY … (FORMAT binary)",
-            text: format!("an unknown form of the rows of {}", self.reader.table),
-        }
-    }
-
-    fn refused(&self, column: usize, error: ValueError) -> SourceError {
-        SourceError::Value {
-            table: self.reader.table.clone(),
-            column: self.reader.names[column].clone(),
-            source: error,
-        }
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&reader.schema), columns, &options);
+        batch.map(Some).map_err(|_| reader.unknown_form())
     }
 }
