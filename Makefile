@@ -70,8 +70,9 @@ deny: ## Licences, sources and bans of the dependencies (cargo-deny).
 generate: build ## Writes the files made from the types: crds/yaml, the chart's CRD, docs/reference.md.
 	@$(BIN)/crdgen
 
-bench: build ## Measures the path from Kafka to Delta, beside delta-rs MERGE in the same run.
+bench: build ## Measures the path from Kafka to Delta, beside delta-rs MERGE, and the first copy, beside Debezium's snapshot.
 	@$(BIN)/bench --peer
+	@$(BIN)/bench copy --rows 1000000
 
 bench-engine: build ## Measures the table engine alone, without services: commits on 1 M to 50 M rows, a day, maintenance, MERGE.
 	@$(BIN)/bench engine

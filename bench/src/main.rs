@@ -1,7 +1,8 @@
 //! Measures the path from Kafka to Delta: `bench` runs the real replicator, `bench parts` its stations one by one, `bench
-//! engine` the Delta table alone.
+//! engine` the Delta table alone. `bench copy` measures the first copy of a table.
 
 mod columns;
+mod copy;
 mod delta_log;
 mod engine;
 mod events;
@@ -17,7 +18,7 @@ mod topic;
 mod verify;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use tributary_e2e::oracle::Oracle;
@@ -43,6 +44,8 @@ struct Command {
 enum Part {
     /// Decoding, folding and committing, each alone in this process, on a local disk.
     Parts(parts::Options),
+    /// The first copy of a table: ours, and Debezium's snapshot of the same table.
+    Copy(copy::Options),
     /// The table engine: what its commits, its memory and its maintenance cost. No services.
     Engine(engine::Options),
     /// One step of `engine memory`, in a process of its own.
@@ -86,6 +89,7 @@ async fn main() -> anyhow::Result<()> {
     let Command { whole, part } = Command::parse();
     match part {
         Some(Part::Parts(options)) => parts::run(&options).await,
+        Some(Part::Copy(options)) => copy::measure(&options).await,
         Some(Part::Engine(options)) => engine::run(&options).await,
         Some(Part::Step(step)) => step.run().await,
         None => whole.run().await,
@@ -95,7 +99,7 @@ async fn main() -> anyhow::Result<()> {
 impl Whole {
     async fn run(&self) -> anyhow::Result<()> {
         let workload = Workload { rows: self.rows, updates: self.events };
-        let program = self.program()?;
+        let program = program(self.replicator.as_deref())?;
         let stack = BenchStack::up(workload, &self.format, &self.storage).await?;
         let oracle = Oracle::start().await?;
         let mut report = Report::new(workload);
@@ -130,11 +134,12 @@ impl Whole {
     fn runs(&self) -> impl Iterator<Item = (Format, Storage)> + '_ {
         self.format.iter().flat_map(|&format| self.storage.iter().map(move |&storage| (format, storage)))
     }
+}
 
-    fn program(&self) -> anyhow::Result<PathBuf> {
-        let beside = std::env::current_exe()?.with_file_name("replicator");
-        let program = self.replicator.clone().unwrap_or(beside);
-        anyhow::ensure!(program.exists(), "there is no {}: build it, or name it by --replicator", program.display());
-        Ok(program)
-    }
+/// The replicator that is named, or the one beside this program.
+fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let beside = std::env::current_exe()?.with_file_name("replicator");
+    let program = named.map_or(beside, Path::to_path_buf);
+    anyhow::ensure!(program.exists(), "there is no {}: build it, or name it by --replicator", program.display());
+    Ok(program)
 }

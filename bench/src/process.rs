@@ -9,7 +9,7 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What Linux counts CPU time in, for programs, whatever its own clock.
-const TICKS_PER_SECOND: f64 = 100.0;
+pub(crate) const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The replicator, which is killed when this is dropped or the benchmark dies.
 pub(crate) struct Replicator {
@@ -45,6 +45,11 @@ impl Replicator {
             None => Ok(()),
             Some(status) => anyhow::bail!("the replicator ended with {status}; {}", self.log_end()),
         }
+    }
+
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has used so far.

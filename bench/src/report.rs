@@ -1,5 +1,6 @@
 //! What was measured, as one aligned table and as JSON.
 
+use std::fmt::{Display, Formatter};
 use std::path::Path;
 
 use anyhow::Context;
@@ -31,7 +32,7 @@ pub(crate) struct Report {
 
 /// What it ran on.
 #[derive(Serialize)]
-struct Machine {
+pub(crate) struct Machine {
     cpu: String,
     cores: usize,
     memory_gib: f64,
@@ -60,9 +61,8 @@ impl Report {
 
     /// Prints the table.
     pub(crate) fn print(&self) {
-        let Machine { cpu, cores, memory_gib, load_before } = &self.machine;
         println!("{} updates on a table of {} rows, {} UTC", self.updates, self.rows, self.at);
-        println!("{cores} cores of {cpu}, {memory_gib:.0} GiB; load before: {load_before}\n");
+        println!("{}\n", self.machine);
         println!(
             "{:26} {:>11} {:>15} {:>9} {:>14} {:>15}",
             "", "changes/s", "CPU s/million", "peak MiB", "changes/commit", "snapshot rows/s"
@@ -127,12 +127,20 @@ fn line(name: &str, run: &Measured) {
 }
 
 /// A dash for what could not be measured.
-fn number(value: Option<f64>, digits: usize) -> String {
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 
+impl Display for Machine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { cpu, cores, memory_gib, load_before } = self;
+        write!(f, "{cores} cores of {cpu}, {memory_gib:.0} GiB; load before: {load_before}")
+    }
+}
+
 impl Machine {
-    fn this() -> Self {
+    /// This one, now.
+    pub(crate) fn this() -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let after = |text: &str, name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
