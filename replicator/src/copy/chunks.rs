@@ -199,7 +199,10 @@ impl Copying<'_> {
         }
         let end = self.retry(|| async {
             let session = self.source.connect().await?;
-            Ok::<_, CopyError>(self.source.position(&session).await?.lsn)
+            let end = self.source.position(&session).await?.lsn;
+            // So that the connector has something to deliver that is behind it; if this fails, its own next tick is.
+            let _ = postgres::tick(&session).await;
+            Ok::<_, CopyError>(end)
         });
         record.ended_at = Some(end.await?.into());
         self.commit(table, &WrittenChunk::default(), record).await?;

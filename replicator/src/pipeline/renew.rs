@@ -14,7 +14,7 @@ use crate::change::{PartitionProgress, Progress};
 use crate::consume::ConsumeError;
 use crate::copy::{self, CopyRecord, CopySource};
 use crate::decode::{Decoder, RegistryError};
-use crate::report::describe;
+use crate::report::{TableHandle, describe};
 use crate::table::{KeyedTable, Shadow, Successor, TableError, applied};
 
 /// How often it is told how far the shadow is.
@@ -58,9 +58,15 @@ impl Pipeline {
         decoder: &impl Fn() -> Result<Decoder, RegistryError>,
     ) -> Result<Ended, PipelineError> {
         let report = self.report.of_shadow();
-        let own = Self { spec: shadow.spec(&self.spec), report: report.clone(), ..self.clone() };
+        let own = Self {
+            spec: shadow.spec(&self.spec),
+            report: report.clone(),
+            // Nobody reads it yet, so that it may be copied again without being asked.
+            on_source_change: OnSourceChange::Resync,
+            ..self.clone()
+        };
         let renewed = async {
-            let mut anew = false;
+            let (mut anew, mut refitted) = (false, None);
             loop {
                 let Some(table) = own.copy_shadow(self, shadow, (source, anew), decoder).await? else {
                     return Ok(Ended::Stopped);
@@ -71,7 +77,7 @@ impl Pipeline {
                     // The table has moved on: so does the shadow.
                     Ok(None) => {}
                     Err(error) => {
-                        report.copied_anew(&own.anew(error, &mut None)?.why);
+                        report.copied_anew(&own.anew(error, &mut refitted)?.why);
                         anew = true;
                     }
                 }
@@ -83,7 +89,7 @@ impl Pipeline {
         }
     }
 
-    async fn tell(&self, shadow: &Shadow, report: &crate::report::TableHandle) -> Infallible {
+    async fn tell(&self, shadow: &Shadow, report: &TableHandle) -> Infallible {
         loop {
             self.report.renewing(&shadow.why, &report.state());
             tokio::time::sleep(TELL_INTERVAL).await;
