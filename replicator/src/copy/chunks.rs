@@ -6,17 +6,18 @@ use std::time::Instant;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tributary_sources::postgres::{self, Range, Reading, Session, differences};
+use tributary_sources::postgres::{self, differences};
 
 use super::begin::{self, Origin};
 use super::plan::Plan;
 use super::speed::Speed;
+use super::work::{Read, Shared};
 use super::{Chunk, CopyError, CopyRecord, CopySource};
 use crate::change::{PartitionProgress, Progress};
 use crate::consume::Consumer;
-use crate::pipeline::{Anew, Backoff, PipelineError};
+use crate::pipeline::{Backoff, PipelineError};
 use crate::report::TableHandle;
-use crate::table::{ChunkTarget, ChunkWriter, Committed, KeyedTable, TableError, TableSpec, WrittenChunk};
+use crate::table::{Committed, KeyedTable, TableError, TableSpec, WrittenChunk};
 
 /// What a table is copied with.
 pub struct Copying<'a> {
@@ -30,32 +31,6 @@ pub struct Copying<'a> {
     pub report: &'a TableHandle,
     /// Told to stop.
     pub stop: &'a CancellationToken,
-}
-
-/// What is known of a chunk that was read.
-struct Read {
-    range: Range,
-    snapshot: String,
-    written: WrittenChunk,
-}
-
-/// Rows of a table, as a range and as a condition in SQL.
-type Part = (Range, Option<String>);
-
-/// What is known of a chunk whose rows are read and whose files are not complete.
-struct Unfinished {
-    part: Part,
-    snapshot: String,
-    writer: ChunkWriter,
-}
-
-/// What all workers share.
-struct Shared {
-    source: CopySource,
-    origin: Origin,
-    target: ChunkTarget,
-    plan: Mutex<Plan>,
-    report: TableHandle,
 }
 
 /// The table with a complete copy: one that is not complete is completed, and with `anew` it is made again from its beginning.
@@ -243,97 +218,9 @@ fn ended(worker: Result<Result<(), PipelineError>, JoinError>) -> Result<(), Pip
     worker.map_err(|error| PipelineError::Internal(format!("a worker of a copy has ended: {error}")))?
 }
 
-/// Completes the files of a chunk, and has it committed.
-async fn finish(unfinished: Option<Unfinished>, chunks: &mpsc::Sender<Read>) -> Result<(), PipelineError> {
-    let Some(Unfinished { part: (range, _), snapshot, writer }) = unfinished else { return Ok(()) };
-    let written = writer.finish().await?;
-    // Who waits for chunks no more does not need this one.
-    let _ = chunks.send(Read { range, snapshot, written }).await;
-    Ok(())
-}
-
 /// How far the copy of a table is.
 enum Begun {
     Not(Option<Box<KeyedTable>>),
     Partly(Box<KeyedTable>, Box<Origin>),
     Complete(Box<KeyedTable>),
-}
-
-impl Shared {
-    /// Reads and writes chunks until none is left; the files of one are completed while the next one is read. One that fails for
-    /// a moment is read again.
-    async fn work(self: Arc<Self>, chunks: mpsc::Sender<Read>) -> Result<(), PipelineError> {
-        let (mut backoff, mut parts, mut unfinished) = (Backoff::new(), Vec::new(), None::<Unfinished>);
-        while !chunks.is_closed() {
-            let finishing = unfinished.as_ref().map(|unfinished| unfinished.part.clone());
-            let (finished, read) =
-                tokio::join!(Box::pin(finish(unfinished.take(), &chunks)), Box::pin(self.next(&mut parts)));
-            match (finished, read) {
-                (Ok(()), Ok(None)) => return Ok(()),
-                (Ok(()), Ok(next)) => (unfinished, backoff) = (next, Backoff::new()),
-                (finished, read) => {
-                    if finished.is_err() {
-                        parts.extend(finishing);
-                    }
-                    let results = [finished, read.map(|next| unfinished = next)];
-                    for error in results.into_iter().filter_map(Result::err) {
-                        tokio::time::sleep(backoff.after(error, &self.report)?).await;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the next chunk, in one transaction. The last of `parts` is what is being read, so that nobody else reads it when this
-    /// fails.
-    async fn next(&self, parts: &mut Vec<Part>) -> Result<Option<Unfinished>, PipelineError> {
-        let permit = self.source.connections.acquire().await;
-        let _permit = permit.map_err(|error| PipelineError::Internal(error.to_string()))?;
-        let session = self.source.connect().await.map_err(CopyError::from)?;
-        let reading = Reading::begin(&session, &self.source.table.name).await.map_err(CopyError::from)?;
-        self.refuse_other_table(&session).await?;
-        if parts.is_empty() {
-            let part = self.plan.lock().await.next(&session, &self.source.table.name).await;
-            parts.extend(part.map_err(CopyError::from)?);
-        }
-        let Some((_, condition)) = parts.last() else { return Ok(None) };
-        let writer = self.write(&reading, condition.as_deref()).await?;
-        let snapshot = reading.snapshot().to_string();
-        if let Err(error) = reading.end().await {
-            writer.discard().await;
-            return Err(CopyError::from(error).into());
-        }
-        Ok(parts.pop().map(|part| Unfinished { part, snapshot, writer }))
-    }
-
-    /// All chunks are of one table.
-    async fn refuse_other_table(&self, session: &Session) -> Result<(), PipelineError> {
-        let (schema, table) = self.source.names();
-        let name = || CopyError::NoTable { table: self.source.table.name.clone() };
-        let now = postgres::catalogue(session, schema, table).await.map_err(CopyError::from)?.ok_or_else(name)?;
-        match differences(&self.origin.record.catalogue, &now).into_iter().next() {
-            None if now.columns.len() == self.origin.record.catalogue.columns.len() => Ok(()),
-            None => Err(PipelineError::CopyAnew(Anew::unfollowed("the source table has other columns now"))),
-            Some(difference) => {
-                Err(PipelineError::CopyAnew(Anew::unfollowed(format!("the source table {}", difference.what))))
-            }
-        }
-    }
-
-    async fn write(&self, reading: &Reading<'_>, condition: Option<&str>) -> Result<ChunkWriter, PipelineError> {
-        let mut rows = reading.rows(&self.origin.reader, condition).await.map_err(CopyError::from)?;
-        let mut writer = ChunkWriter::new(&self.target);
-        loop {
-            let next = match rows.next().await {
-                Ok(Some(batch)) => writer.write(&batch).await.map_err(PipelineError::from),
-                Ok(None) => return Ok(writer),
-                Err(error) => Err(CopyError::from(error).into()),
-            };
-            if let Err(error) = next {
-                writer.discard().await;
-                return Err(error);
-            }
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod source;
 mod speed;
 mod verdict;
 mod watch;
+mod work;
 
 pub use chunks::{Copying, ensure};
 pub use error::CopyError;
