@@ -141,8 +141,8 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
             let port = runtime.block_on(resync(&document.file, &secrets, &table))?;
             let url = Url::parse(&format!("http://127.0.0.1:{port}"))?;
             match runtime.block_on(report::restart(&url, &table)) {
-                Ok(()) => println!("{table} is copied anew; `replicator status` shows how far that is"),
-                Err(error) => println!("{table} is copied anew when the replicator opens it next ({error})"),
+                Ok(()) => println!("{table} is being copied anew; `replicator status` shows how far that is"),
+                Err(error) => println!("{table} will be copied anew when the replicator opens it next ({error})"),
             }
             Ok(ExitCode::SUCCESS)
         }

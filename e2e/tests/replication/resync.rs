@@ -65,7 +65,7 @@ async fn readers_see_the_old_rows_or_the_new_ones_while_a_table_is_copied_anew_u
     let updates = tokio::spawn(update_on(bench.pipeline.session().await.unwrap(), Arc::clone(&stop)));
     let copied_anew = async {
         let (status, output) = bench.pipeline.resync(ITEMS).await.unwrap();
-        assert!(status.success() && output.contains("is copied anew"), "{output}");
+        assert!(status.success() && output.contains("is being copied anew"), "{output}");
         bench.pipeline.until_message(ITEMS, "the rows are copied anew (asked for)").await.unwrap();
         bench.pipeline.wait("the new rows are there", async || swaps(&bench).await == 1).await.unwrap();
         until_followed(&bench).await;

@@ -15,25 +15,29 @@ use crate::consume::ConsumeError;
 use crate::copy::{self, CopyRecord, CopySource};
 use crate::decode::{Decoder, RegistryError};
 use crate::report::{TableHandle, describe};
-use crate::table::{KeyedTable, Shadow, Successor, TableError, applied};
+use crate::table::{ErrorKind, KeyedTable, Shadow, Successor, TableError, applied};
+
+/// What did not fit, and when the rows were copied for it.
+pub(super) type Refitted = Option<(String, Instant)>;
 
 /// How often it is told how far the shadow is.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Pipeline {
-    /// Whether an error is one that a copy of the source's rows cures; else it is given back. `refitted`: when the columns of the table
-    /// were last brought to those of its events so.
-    pub(super) fn anew(&self, error: PipelineError, refitted: &mut Option<Instant>) -> Result<Anew, PipelineError> {
-        let is_fit = refitted.is_none_or(|at| at.elapsed() > REFIT_INTERVAL);
+    /// Whether an error is one that a copy of the source's rows cures; else it is given back. `refitted`: what did not fit when the
+    /// columns of the table were last brought to those of its events so, and when that was.
+    pub(super) fn anew(&self, error: PipelineError, refitted: &mut Refitted) -> Result<Anew, PipelineError> {
         match (error, self.on_source_change) {
             (PipelineError::CopyAnew(anew), OnSourceChange::Resync) => Ok(anew),
             (PipelineError::CopyAnew(Anew { why, .. }), OnSourceChange::Stop) => {
                 Err(PipelineError::SourceChanged { table: self.report.name(), why })
             }
             (error, OnSourceChange::Resync) if self.source.is_some() => match cured(&error) {
-                Some((_, true)) if !is_fit => Err(error),
+                Some((why, true)) if refitted.as_ref().is_some_and(|last| is_same(last, &why)) => Err(error),
                 Some((why, refits)) => {
-                    *refitted = if refits { Some(Instant::now()) } else { *refitted };
+                    if refits {
+                        *refitted = Some((why.clone(), Instant::now()));
+                    }
                     Ok(Anew::unfollowed(why))
                 }
                 None => Err(error),
@@ -66,16 +70,19 @@ impl Pipeline {
             ..self.clone()
         };
         let renewed = async {
-            let (mut anew, mut refitted) = (false, None);
+            let (mut anew, mut refitted, mut discarded) = (false, None, false);
             loop {
-                let Some(table) = own.copy_shadow(self, shadow, (source, anew), decoder).await? else {
-                    return Ok(Ended::Stopped);
-                };
-                anew = false;
-                match Box::pin(own.take_over(self, (shadow, source), table, decoder()?)).await {
+                match Box::pin(own.make(self, (shadow, source, anew), decoder)).await {
                     Ok(Some(ended)) => return Ok(ended),
                     // The table has moved on: so does the shadow.
-                    Ok(None) => {}
+                    Ok(None) => anew = false,
+                    Err(error) if is_damage(&error) && !std::mem::replace(&mut discarded, true) => {
+                        report.copied_anew(&describe(&error));
+                        if retry(&report, &self.stop, || shadow.discard(&self.spec)).await?.is_none() {
+                            return Ok(Ended::Stopped);
+                        }
+                        anew = false;
+                    }
                     Err(error) => {
                         report.copied_anew(&own.anew(error, &mut refitted)?.why);
                         anew = true;
@@ -86,6 +93,19 @@ impl Pipeline {
         tokio::select! {
             ended = renewed => ended,
             never = self.tell(shadow, &report) => match never {},
+        }
+    }
+
+    /// Copies the shadow, or what is missing of it, and swaps it with the table's rows; `None` when the table has moved on meanwhile.
+    async fn make(
+        &self,
+        table: &Self,
+        (shadow, source, anew): (&Shadow, &CopySource, bool),
+        decoder: &impl Fn() -> Result<Decoder, RegistryError>,
+    ) -> Result<Option<Ended>, PipelineError> {
+        match self.copy_shadow(table, shadow, (source, anew), decoder).await? {
+            Some(copied) => Box::pin(self.take_over(table, (shadow, source), copied, decoder()?)).await,
+            None => Ok(Some(Ended::Stopped)),
         }
     }
 
@@ -174,6 +194,16 @@ impl Pipeline {
         table.report.renewed();
         Ok(Some(Ended::Swapped))
     }
+}
+
+/// The same was copied for a short while ago: once more would not help.
+fn is_same((last, at): &(String, Instant), why: &str) -> bool {
+    last == why && at.elapsed() < REFIT_INTERVAL
+}
+
+/// What is not in a shadow any more, or was changed in it by somebody: nothing of it is worth keeping.
+fn is_damage(error: &PipelineError) -> bool {
+    matches!(error, PipelineError::Table(error) if matches!(error.kind(), ErrorKind::Damaged | ErrorKind::Foreign))
 }
 
 /// What a copy of the source's rows cures, in words, and whether it is that events have other columns than the table.

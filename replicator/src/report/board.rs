@@ -96,7 +96,7 @@ impl TableHandle {
         let mut entry = self.entry();
         info!(table = entry.knowledge.name(), "starting again: {why}");
         self.metrics().restarted(entry.knowledge.name());
-        entry.knowledge.stands(Phase::Waiting, "starting");
+        entry.knowledge.restarts();
     }
 
     /// The Delta table is open; `progress` is what its log says.

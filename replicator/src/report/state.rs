@@ -87,6 +87,8 @@ pub(super) struct Knowledge {
     applied: BTreeMap<i32, i64>,
     /// Partition → offset after the last message.
     ends: BTreeMap<i32, i64>,
+    /// Since it was started, it has been told where its topic ends.
+    is_read: bool,
     /// No change of the stream was applied yet.
     snapshot: bool,
     lag: Lag,
@@ -135,6 +137,12 @@ impl Knowledge {
     pub(super) fn opened(&mut self, version: u64, rows: u64) {
         self.state.delta_version = Some(version);
         self.state.rows = Some(rows);
+    }
+
+    /// It begins again; where its topic ends is not known yet.
+    pub(super) fn restarts(&mut self) {
+        self.is_read = false;
+        self.stands(Phase::Waiting, "starting");
     }
 
     /// Rows may be in other files now; they are the same.
@@ -219,6 +227,7 @@ impl Knowledge {
 
     pub(super) fn assigned(&mut self, progress: &PartitionProgress, ranges: &[PartitionRange]) {
         self.ends = ranges.iter().map(|range| (range.partition, range.end)).collect();
+        self.is_read = true;
         self.progressed(progress);
         self.snapshot &= self.outstanding() > 0;
         self.moves();
@@ -270,7 +279,7 @@ impl Knowledge {
 
     /// The connector had delivered everything up to `tick`; the ends that were told before are not older.
     pub(super) fn tick(&mut self, tick: Tick) {
-        if !self.ends.is_empty() && self.outstanding() == 0 {
+        if self.is_read && !self.ends.is_empty() && self.outstanding() == 0 {
             // The rows of an added table have no last one; and ticks come only when the connector follows changes.
             if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
                 self.snapshot = false;

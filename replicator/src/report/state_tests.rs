@@ -125,6 +125,19 @@ fn a_tick_says_nothing_while_messages_are_outstanding() {
 }
 
 #[test]
+fn a_tick_says_nothing_of_a_table_that_starts_again_before_its_topic_is_read() {
+    let mut table = Knowledge::new("public.users", "u");
+    table.assigned(&progress(10, Some(1)), &range(10, 10));
+    table.tick(tick(390));
+    table.restarts();
+    table.tick(tick(398));
+    assert_eq!(table.state(at(400)).lag_seconds, Some(10.0));
+    table.assigned(&progress(10, Some(1)), &range(10, 12));
+    table.tick(tick(398));
+    assert_eq!(table.state(at(400)).lag_seconds, Some(10.0));
+}
+
+#[test]
 fn a_tick_says_nothing_of_a_topic_that_was_not_found_yet() {
     let mut table = Knowledge::new("t", "t");
     table.tick(tick(398));

@@ -167,13 +167,25 @@ fn removed(add: &Add, now: i64) -> Remove {
     }
 }
 
+impl Shadow {
+    /// Has the shadow begin again: nothing of what was copied is worth keeping.
+    pub async fn discard(&self, of: &TableSpec) -> Result<(), TableError> {
+        let context = Context::new(&self.spec(of))?;
+        remove_log(&context).await.map_err(context.storage("remove the log of"))
+    }
+}
+
 impl KeyedTable {
     /// Leaves a shadow whose rows are the table's now: its log and its key runs go. What stays of it is nobody's.
     pub async fn leave(self) {
-        let paths = self.context.store.list(Some(&Path::from(FOLDER))).map_ok(|found| found.location).boxed();
-        let _: Result<Vec<_>, _> = self.context.store.delete_stream(paths).try_collect().await;
+        let _ = remove_log(&self.context).await;
         if let Ok(index) = self.context.index(&self.state.columns) {
             index.remove();
         }
     }
+}
+
+async fn remove_log(context: &Context) -> Result<(), object_store::Error> {
+    let paths = context.store.list(Some(&Path::from(FOLDER))).map_ok(|found| found.location).boxed();
+    context.store.delete_stream(paths).try_collect::<Vec<_>>().await.map(drop)
 }

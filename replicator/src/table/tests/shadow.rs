@@ -170,3 +170,24 @@ async fn a_wish_is_taken_in_once_and_a_second_one_does_not_begin_another_shadow(
     let copies = Copies::read(&fixture.spec).await.unwrap().unwrap();
     assert_eq!(copies.resynced.as_deref(), Some("second"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_that_is_damaged_is_discarded_and_begins_again() {
+    let mut fixture = Fixture::new();
+    old(&mut fixture).await;
+    let shadow = begun(&fixture).await;
+    let new = copied(&mut fixture, &shadow).await;
+    let spec = shadow.spec(&fixture.spec);
+    for (_, file) in new.state.files.iter() {
+        std::fs::remove_file(spec.url.to_file_path().unwrap().join(&file.add.path)).unwrap();
+    }
+    drop(new);
+    let error = KeyedTable::open(&spec).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    shadow.discard(&fixture.spec).await.unwrap();
+    assert!(KeyedTable::open(&spec).await.unwrap().is_none());
+    fixture.offset = 2;
+    let new = copied(&mut fixture, &shadow).await;
+    assert!(swap(&fixture, &shadow, &new, None).await);
+    assert_eq!(contents(&fixture.open().await).await, new_rows());
+}
