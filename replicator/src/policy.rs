@@ -29,7 +29,9 @@ impl Policy {
             PipelineError::Table(error) => Self::of_table(error),
             PipelineError::Copy(error) => Self::of_copy(error),
             PipelineError::CopyAnew(_) => Self::TryAgain,
-            PipelineError::SourceChanged { .. } | PipelineError::Internal(_) => Self::Stop,
+            PipelineError::SourceChanged { .. } | PipelineError::NoSource { .. } | PipelineError::Internal(_) => {
+                Self::Stop
+            }
         }
     }
 

@@ -86,6 +86,15 @@ pub enum PipelineError {
         /// What is the case.
         why: String,
     },
+    /// The rows are to be copied again, and nobody reads the database.
+    #[error(
+        "the rows have to be copied anew ({why}), and spec.replicator.copy.connections is 0, so that the replicator does not \
+         read the database: set it to 1 or more"
+    )]
+    NoSource {
+        /// Why they have to be.
+        why: String,
+    },
     /// A fault of this program.
     #[error(
         "internal error: {0}; nothing was lost or applied twice. Report it with the log of that time, and restart the \
@@ -137,8 +146,8 @@ pub struct Pipeline {
 enum Ended {
     /// It was told to stop.
     Stopped,
-    /// Its rows are others now: it is opened again.
-    Swapped,
+    /// Its log says something else now: a copy anew has begun, or has taken the place of its rows.
+    Again,
 }
 
 impl Pipeline {
@@ -149,7 +158,7 @@ impl Pipeline {
         loop {
             let anew = match Box::pin(self.work(&decoder)).await {
                 Ok(Ended::Stopped) => return Ok(()),
-                Ok(Ended::Swapped) => continue,
+                Ok(Ended::Again) => continue,
                 Err(error) => self.anew(error, &mut refitted)?,
             };
             if !self.begin_shadow(&anew, None).await? {
@@ -166,11 +175,13 @@ impl Pipeline {
         let wish = self.resyncs.wish(&report.name(), resynced.as_deref()).filter(|_| self.source.is_some());
         if let (Some(wish), Some(_)) = (wish, copies) {
             let anew = Anew { why: "asked for".to_owned(), follows: true };
-            return Ok(if self.begin_shadow(&anew, Some(&wish)).await? { Ended::Swapped } else { Ended::Stopped });
+            return Ok(if self.begin_shadow(&anew, Some(&wish)).await? { Ended::Again } else { Ended::Stopped });
         }
         match (shadow, &self.source) {
             (Some(shadow), Some(source)) => Box::pin(self.renew(&shadow, source, decoder)).await,
-            _ => Box::pin(self.follow_own(decoder)).await,
+            // Its rows may not be those of the source, so that following it would say too much.
+            (Some(shadow), None) => Err(PipelineError::NoSource { why: shadow.why }),
+            (None, _) => Box::pin(self.follow_own(decoder)).await,
         }
     }
 

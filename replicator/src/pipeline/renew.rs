@@ -192,7 +192,7 @@ impl Pipeline {
         }
         copied.leave().await;
         table.report.renewed();
-        Ok(Some(Ended::Swapped))
+        Ok(Some(Ended::Again))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::change::{ChangeBatch, Event, Op, Position, RowSchema};
 use crate::consume::{Budget, KafkaClient, Share};
 use crate::decode::{DecodeErrorKind, Decoded};
 use crate::report::{Board, Resyncs};
+use crate::table::Shadow;
 
 const NEVER: CommitLimits = CommitLimits { interval: Duration::from_hours(1), bytes: usize::MAX };
 const AT_ONCE: CommitLimits = CommitLimits { interval: Duration::from_hours(1), bytes: 1 };
@@ -46,30 +47,15 @@ impl Station {
     }
 
     fn on(directory: TempDir, limits: CommitLimits) -> Self {
-        let kafka = MockCluster::new(1).unwrap();
-        let client =
-            KafkaClient { bootstrap_servers: kafka.bootstrap_servers(), options: vec![], group_id: "t".into() };
-        let budget = Budget::new(64 << 20);
-        let consumer = Consumer::start(&client, budget.clone()).unwrap();
+        let (kafka, budget) = (MockCluster::new(1).unwrap(), Budget::new(64 << 20));
+        let consumer = consumer(&kafka, &budget);
         let (share, board, stop) = (budget.share(), Board::new(budget), CancellationToken::new());
         let (steps, received) = mpsc::unbounded_channel();
         let spec = spec(&directory);
         let (report, writer_share, writer_stop) = (board.table("t", "t"), share.clone(), stop.clone());
         let writer = tokio::spawn(async move {
             let table = KeyedTable::open(&spec).await?;
-            let (until, on_source_change, resyncs) = (None, OnSourceChange::Resync, Resyncs::default());
-            let source = None;
-            let pipeline = Pipeline {
-                spec,
-                source,
-                consumer,
-                limits,
-                until,
-                on_source_change,
-                resyncs,
-                report,
-                stop: writer_stop,
-            };
+            let pipeline = Pipeline { limits, ..pipeline(spec, consumer, report, writer_stop) };
             Writer::new(pipeline, writer_share, table).run(received).await.map(drop)
         });
         Self { directory, _kafka: kafka, share, board, stop, steps, writer, offset: 0 }
@@ -127,6 +113,32 @@ impl Station {
         let result = tokio::time::timeout(PATIENCE, self.writer).await.expect("it does not end").unwrap();
         (self.directory, result)
     }
+}
+
+fn consumer(kafka: &MockCluster<'static, DefaultProducerContext>, budget: &Budget) -> Consumer {
+    let client = KafkaClient { bootstrap_servers: kafka.bootstrap_servers(), options: vec![], group_id: "t".into() };
+    Consumer::start(&client, budget.clone()).unwrap()
+}
+
+/// One that does not read the database.
+fn pipeline(spec: TableSpec, consumer: Consumer, report: TableHandle, stop: CancellationToken) -> Pipeline {
+    let (limits, resyncs) = (CommitLimits { interval: PATIENCE, bytes: 1 << 20 }, Resyncs::default());
+    let on_source_change = OnSourceChange::Resync;
+    Pipeline { spec, source: None, consumer, limits, until: None, on_source_change, resyncs, report, stop }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_has_to_be_copied_anew_is_not_followed_when_nobody_reads_the_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = batch(0, "", &[(Op::Create, 1, Some("a"))]).schema;
+    KeyedTable::create(&spec(&directory), &source).await.unwrap();
+    Shadow::begin(&spec(&directory), "a column was renamed", true, None).await.unwrap();
+    let (kafka, budget) = (MockCluster::new(1).unwrap(), Budget::new(64 << 20));
+    let report = Board::new(budget.clone()).table("t", "t");
+    let pipeline = pipeline(spec(&directory), consumer(&kafka, &budget), report, CancellationToken::new());
+    let run = pipeline.run(|| Ok(Decoder::json()));
+    let error = tokio::time::timeout(PATIENCE, run).await.expect("it goes on").unwrap_err().to_string();
+    assert!(error.contains("(a column was renamed)") && error.contains("copy.connections is 0"), "{error}");
 }
 
 fn spec(directory: &TempDir) -> TableSpec {

@@ -145,7 +145,7 @@ impl TableHandle {
     pub fn waiting(&self, what: &str) {
         let mut entry = self.entry();
         info!(table = entry.knowledge.name(), "waiting: {what}");
-        entry.knowledge.stands(Phase::Waiting, what);
+        entry.knowledge.set_phase(Phase::Waiting, what);
     }
 
     /// Reading starts or goes on; `progress` is what the Delta log says.
@@ -196,7 +196,7 @@ impl TableHandle {
         self.metrics().erred(entry.knowledge.name(), policy);
         lock(&self.board.shared.summary).retried();
         warn!(table = entry.knowledge.name(), "retrying: {why}");
-        entry.knowledge.stands(Phase::Retrying, why);
+        entry.knowledge.set_phase(Phase::Retrying, why);
     }
 
     /// What was tried again has succeeded.
@@ -209,7 +209,7 @@ impl TableHandle {
         let mut entry = self.entry();
         error!(table = entry.knowledge.name(), "stopped: {why}");
         self.metrics().erred(entry.knowledge.name(), policy);
-        entry.knowledge.stands(Phase::Stopped, why);
+        entry.knowledge.set_phase(Phase::Stopped, why);
     }
 
     /// The table has stopped by a fault of this program.

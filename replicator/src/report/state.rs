@@ -142,7 +142,7 @@ impl Knowledge {
     /// It begins again; where its topic ends is not known yet.
     pub(super) fn restarts(&mut self) {
         self.is_read = false;
-        self.stands(Phase::Waiting, "starting");
+        self.set_phase(Phase::Waiting, "starting");
     }
 
     /// Rows may be in other files now; they are the same.
@@ -150,7 +150,7 @@ impl Knowledge {
         self.state.delta_version = Some(version);
     }
 
-    pub(super) fn stands(&mut self, phase: Phase, message: &str) {
+    pub(super) fn set_phase(&mut self, phase: Phase, message: &str) {
         self.state.phase = phase;
         self.state.message = Some(message.into());
     }
@@ -161,13 +161,13 @@ impl Knowledge {
 
     pub(super) fn copying(&mut self, percent: u8, words: &str) {
         self.copy = Some(CopyStage::Copying { percent, words: words.to_owned() });
-        self.moves();
+        self.update_phase();
     }
 
     pub(super) fn copied_anew(&mut self, why: &str) {
         self.copy = Some(CopyStage::Copying { percent: 0, words: format!("the rows are copied anew: {why}") });
         self.lag.forget();
-        self.moves();
+        self.update_phase();
     }
 
     /// The rows are copied anew beside the old ones, for this reason; `shadow` is how far those are.
@@ -177,17 +177,18 @@ impl Knowledge {
         let words = format!("the rows are copied anew ({why}), readers have the old ones until then: {how}");
         self.shadow = Some(ShadowStage { phase, percent: shadow.snapshot_percent.unwrap_or(100), words });
         self.lag.forget();
-        self.moves();
+        self.update_phase();
     }
 
     /// They are in the place of the old ones.
     pub(super) fn renewed(&mut self) {
         self.shadow = None;
+        self.is_read = false;
     }
 
     pub(super) fn follows_copy(&mut self, passed: bool) {
         self.copy = Some(if passed { CopyStage::Passed } else { CopyStage::Copied });
-        self.moves();
+        self.update_phase();
     }
 
     /// What is new about it, if anything is.
@@ -215,7 +216,7 @@ impl Knowledge {
     pub(super) fn no_topic(&mut self, what: &str, tick: Option<Tick>) -> bool {
         if self.copy.is_none() || self.applied.values().any(|next| *next > 0) {
             let is_new = self.state.message.as_deref() != Some(what);
-            self.stands(Phase::Waiting, what);
+            self.set_phase(Phase::Waiting, what);
             return is_new;
         }
         self.needs_no_topic = true;
@@ -230,7 +231,7 @@ impl Knowledge {
         self.is_read = true;
         self.progressed(progress);
         self.snapshot &= self.outstanding() > 0;
-        self.moves();
+        self.update_phase();
     }
 
     pub(super) fn committed(&mut self, report: &CommitReport<'_>, now: Timestamp) {
@@ -242,7 +243,7 @@ impl Knowledge {
         // A commit of nothing but progress says nothing of the snapshot.
         self.snapshot = if report.counts.total() > 0 { self.snapshot && !report.snapshot_completed } else { snapshot };
         self.complete_until(report.newest_source_ts_ms);
-        self.moves();
+        self.update_phase();
     }
 
     /// Reading is to go on from here.
@@ -259,7 +260,7 @@ impl Knowledge {
     /// What was tried again has succeeded.
     pub(super) fn goes_on(&mut self) {
         if self.state.phase == Phase::Retrying {
-            self.moves();
+            self.update_phase();
         }
     }
 
@@ -283,7 +284,7 @@ impl Knowledge {
             // The rows of an added table have no last one; and ticks come only when the connector follows changes.
             if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
                 self.snapshot = false;
-                self.moves();
+                self.update_phase();
             }
             self.reaches(tick);
         }
@@ -301,7 +302,7 @@ impl Knowledge {
         }
     }
 
-    fn moves(&mut self) {
+    fn update_phase(&mut self) {
         if let Some(ShadowStage { phase, words, .. }) = &self.shadow {
             (self.state.phase, self.state.message) = (*phase, Some(words.clone()));
             return;

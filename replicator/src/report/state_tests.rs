@@ -48,7 +48,7 @@ fn commit(progress: &PartitionProgress, newest_second: i64) -> CommitReport<'_> 
 fn a_new_table_waits_then_snapshots_then_streams() {
     let mut table = Knowledge::new("public.users", "s3://lake/users");
     assert_eq!(table.state(at(0)).phase, Phase::Waiting);
-    table.stands(Phase::Waiting, "topic does not exist yet");
+    table.set_phase(Phase::Waiting, "topic does not exist yet");
     assert_eq!(table.state(at(0)).message.as_deref(), Some("topic does not exist yet"));
 
     table.assigned(&PartitionProgress::new(), &range(0, 200));
@@ -84,7 +84,7 @@ fn an_added_table_that_nobody_changes_streams_when_a_tick_finds_all_of_it_applie
     table.tick(tick(66));
     assert_eq!((table.state(at(67)).phase, table.state(at(67)).lag_seconds), (Phase::Streaming, Some(1.0)));
 
-    table.stands(Phase::Stopped, "no");
+    table.set_phase(Phase::Stopped, "no");
     table.tick(tick(71));
     assert_eq!(table.state(at(72)).phase, Phase::Stopped);
 }
@@ -135,6 +135,20 @@ fn a_tick_says_nothing_of_a_table_that_starts_again_before_its_topic_is_read() {
     table.assigned(&progress(10, Some(1)), &range(10, 12));
     table.tick(tick(398));
     assert_eq!(table.state(at(400)).lag_seconds, Some(10.0));
+}
+
+#[test]
+fn a_tick_says_nothing_of_a_table_with_other_rows_before_its_topic_is_read() {
+    let mut table = Knowledge::new("public.users", "u");
+    table.assigned(&progress(10, Some(1)), &range(10, 10));
+    table.renewing("asked for", &TableState::default());
+    table.renewed();
+    table.follows_copy(true);
+    table.tick(tick(398));
+    assert_eq!(table.state(at(400)).lag_seconds, None);
+    table.assigned(&progress(10, Some(1)), &range(10, 10));
+    table.tick(tick(398));
+    assert_eq!(table.state(at(400)).lag_seconds, Some(2.0));
 }
 
 #[test]
@@ -214,11 +228,11 @@ fn retries_and_failures_say_why_and_a_commit_ends_a_retry() {
     let mut table = Knowledge::new("t", "t");
     let applied = progress(10, Some(1));
     table.assigned(&applied, &range(10, 20));
-    table.stands(Phase::Retrying, "S3 answers 503");
+    table.set_phase(Phase::Retrying, "S3 answers 503");
     assert_eq!(table.state(at(0)).message.as_deref(), Some("S3 answers 503"));
     table.committed(&commit(&applied, 1), at(1));
     assert_eq!((table.state(at(1)).phase, table.state(at(1)).message), (Phase::Streaming, None));
-    table.stands(Phase::Stopped, "cannot be decoded");
+    table.set_phase(Phase::Stopped, "cannot be decoded");
     table.applied(&applied);
     assert_eq!(table.state(at(1)).phase, Phase::Stopped);
 }
@@ -227,7 +241,7 @@ fn retries_and_failures_say_why_and_a_commit_ends_a_retry() {
 fn messages_that_change_nothing_end_a_retry_too() {
     let mut table = Knowledge::new("t", "t");
     table.assigned(&progress(10, Some(1)), &range(10, 20));
-    table.stands(Phase::Retrying, "the schema registry does not answer");
+    table.set_phase(Phase::Retrying, "the schema registry does not answer");
     table.applied(&progress(11, Some(1)));
     let state = table.state(at(1));
     assert_eq!((state.phase, state.message, state.lag_messages), (Phase::Streaming, None, Some(9)));
