@@ -246,5 +246,6 @@ fn next_batch(budget: &Budget, messages: &Messages, offset: &mut u64, end: u64) 
         });
         *offset += 1;
     }
-    RawBatch { topic: TOPIC.into(), partition: 0, messages: entries, held: budget.hold(bytes.len()), bytes }
+    let held = budget.hold(bytes.len());
+    RawBatch { topic: TOPIC.into(), partition: 0, messages: entries, placeholder: None, held, bytes }
 }

@@ -12,6 +12,7 @@ pub mod document;
 pub mod librdkafka;
 pub mod reference;
 pub mod topic;
+pub mod unavailable;
 
 mod connect;
 mod destination;

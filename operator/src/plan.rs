@@ -105,6 +105,7 @@ fn resolved(resource: &CdcReplication, kafka: Option<&OwnKafka>) -> CdcReplicati
     let mut resolved = CdcReplication::new(&resource.name_any(), resource.spec.clone());
     resolved.metadata = ObjectMeta {
         name: resource.metadata.name.clone(),
+        uid: resource.metadata.uid.clone(),
         namespace: Some(topic::namespace(resource)),
         ..ObjectMeta::default()
     };

@@ -13,6 +13,9 @@ UPDATE toasted SET an_hstore = an_hstore || 'new=>1' WHERE id = 7;
 UPDATE toasted SET a_varchar = 'small now', an_xml = NULL WHERE id = 8;
 UPDATE toasted SET a_text = NULL, a_json = NULL, bytes = NULL, integers = '{}' WHERE id = 9;
 
+-- What Debezium would write for a value that stays, if it were not told otherwise.
+UPDATE toasted SET a_text = '__debezium_unavailable_value', texts = '{__debezium_unavailable_value}' WHERE id = 21;
+
 -- Small and null become big, and big ones then stay.
 UPDATE toasted t SET (a_text, a_jsonb, bytes, texts, integers) = (SELECT a_text, a_jsonb, bytes, texts, integers FROM big_row(0, t.id))
 WHERE id IN (41, 42, 61, 62);

@@ -19,7 +19,8 @@ CREATE TABLE toasted (
     texts    text[],
     integers integer[],
     bigints  bigint[],
-    an_hstore hstore
+    an_hstore hstore,
+    uuids    uuid[]
 );
 
 CREATE TABLE many_keys (
@@ -55,6 +56,7 @@ CREATE FUNCTION big_row(id bigint, seed bigint) RETURNS toasted LANGUAGE sql AS 
         ARRAY(SELECT CASE WHEN n % 50 > 0 THEN md5(n::text || seed) END FROM generate_series(1, 200) AS n),
         ARRAY(SELECT CASE WHEN n % 50 > 0 THEN hashint8(n + seed) END FROM generate_series(1, 2000) AS n),
         ARRAY(SELECT CASE WHEN n % 50 > 0 THEN hashint8extended(n, seed) END FROM generate_series(1, 1000) AS n),
-        hstore(ARRAY['x', 'y', 'z'], ARRAY[incompressible(seed + 7, 150), NULL, 'small'])
+        hstore(ARRAY['x', 'y', 'z'], ARRAY[incompressible(seed + 7, 150), NULL, 'small']),
+        ARRAY(SELECT md5(n::text || seed)::uuid FROM generate_series(1, 300) AS n)
     )::toasted
 $$;

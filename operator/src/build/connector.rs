@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic};
+use tributary_crds::{CdcReplication, Format, Postgres, SslMode, topic, unavailable};
 use tributary_sources::postgres;
 
 pub(crate) use resource::{PROVIDER, cluster_config};
@@ -69,6 +69,7 @@ pub fn connector_config(
     };
     set(&source(resource, postgres, secrets).each_ref().map(|(key, value)| (*key, value.as_str())));
     set(&EVENTS);
+    set(&stand_in(&unavailable::placeholder(resource)));
     set(&SAFETY);
     set(&TOPICS);
     // The brokers' own default is -1.
@@ -145,6 +146,18 @@ const EVENTS: [(&str, &str); 8] = [
     // Microseconds where the column has them, and one known unit for each type.
     ("time.precision.mode", "adaptive"),
 ];
+
+/// The stand-in for values that did not change and are not in the log, and a header that tells it to whoever reads the message,
+/// also when the topic outlives the resource.
+const fn stand_in(placeholder: &str) -> [(&str, &str); 5] {
+    [
+        ("unavailable.value.placeholder", placeholder),
+        ("transforms", "placeholder"),
+        ("transforms.placeholder.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+        ("transforms.placeholder.header", unavailable::HEADER),
+        ("transforms.placeholder.value.literal", placeholder),
+    ]
+}
 
 /// What happens when something is wrong: stop, rather than go on with less.
 const SAFETY: [(&str, &str); 6] = [

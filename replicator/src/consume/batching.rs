@@ -30,6 +30,8 @@ pub(super) struct Building {
     partition: i32,
     share: Share,
     max_bytes: usize,
+    /// That of all messages of a batch.
+    placeholder: Option<Arc<str>>,
     open: Option<Open>,
     /// Size of the last batch: what to allocate for the next one.
     last: (usize, usize),
@@ -46,7 +48,18 @@ struct Open {
 impl Building {
     /// `max_bytes`: a batch is handed over when its keys and values reach this size.
     pub(super) fn new(topic: Arc<str>, partition: i32, share: Share, max_bytes: usize) -> Self {
-        Self { topic, partition, share, max_bytes, open: None, last: (0, 0) }
+        Self { topic, partition, share, max_bytes, placeholder: None, open: None, last: (0, 0) }
+    }
+
+    /// What messages were written with from here on; the batch of those before, if that was something else.
+    pub(super) fn written_with(&mut self, placeholder: Option<&[u8]>) -> Option<RawBatch> {
+        if self.placeholder.as_deref().map(str::as_bytes) == placeholder {
+            return None;
+        }
+        let before = self.take();
+        // What is no text is no placeholder of ours.
+        self.placeholder = placeholder.and_then(|placeholder| str::from_utf8(placeholder).ok()).map(Arc::from);
+        before
     }
 
     /// Adds a message; the batch, if this message completed it.
@@ -82,7 +95,8 @@ impl Building {
         open.messages.shrink_to_fit();
         open.held.grow(open.size());
         let Open { messages, bytes, held, .. } = open;
-        Some(RawBatch { topic: self.topic.clone(), partition: self.partition, messages, bytes, held })
+        let (topic, placeholder) = (self.topic.clone(), self.placeholder.clone());
+        Some(RawBatch { topic, partition: self.partition, messages, placeholder, bytes, held })
     }
 }
 
@@ -141,6 +155,24 @@ mod tests {
         let now = Instant::now();
         let batch = (0..).find_map(|offset| building.push(now, message(offset, b""))).unwrap();
         assert_eq!(batch.messages.len(), MAX_MESSAGES);
+    }
+
+    #[test]
+    fn a_batch_ends_where_messages_were_written_with_another_placeholder() {
+        let (mut building, _) = building(1000);
+        let now = Instant::now();
+        for (offset, placeholder, ended) in [
+            (0, None, None),
+            (1, Some("a"), Some((None, 1))),
+            (2, Some("a"), None),
+            (3, Some("b"), Some((Some("a"), 2))),
+        ] {
+            let before = building.written_with(placeholder.map(str::as_bytes));
+            let before = before.as_ref().map(|batch| (batch.placeholder.as_deref(), batch.messages.len()));
+            assert_eq!(before, ended);
+            assert!(building.push(now, message(offset, b"x")).is_none());
+        }
+        assert_eq!(building.take().unwrap().placeholder.as_deref(), Some("b"));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct RawBatch {
     pub partition: i32,
     /// One entry per message, in offset order.
     pub messages: Vec<RawMessage>,
+    /// What the connector wrote for values that did not change, if it says so: else Debezium's own placeholder.
+    pub placeholder: Option<Arc<str>>,
     /// Keys and values, back to back.
     pub bytes: Vec<u8>,
     /// The memory this batch holds of the process's budget; given back when dropped.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::Offset;
+use tributary_crds::unavailable;
 
 use super::admission::Load;
 use super::batching::{Building, Incoming};
@@ -135,7 +136,12 @@ impl Table {
         lane.next = message.offset() + 1;
         lane.last_ts_ms = timestamp_ms;
         let headers = message.headers();
-        let has = |name: &str| headers.is_some_and(|headers| headers.iter().any(|header| header.key == name));
+        let header = |name: &str| headers.and_then(|headers| headers.iter().find(|header| header.key == name));
+        let has = |name: &str| header(name).is_some();
+        let placeholder = header(unavailable::HEADER).and_then(|header| header.value);
+        if let Some(batch) = lane.building.written_with(placeholder) {
+            self.sink.batch(batch);
+        }
         let message = Incoming {
             offset: message.offset(),
             timestamp_ms,

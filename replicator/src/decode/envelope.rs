@@ -13,7 +13,7 @@ use super::column::{Column, child};
 use super::connect_schema::{ConnectSchema, Kind};
 use super::error::DecodeErrorKind;
 use super::position::position;
-use super::toast::Sentinel;
+use super::toast::{Placeholder, Sentinel};
 use crate::change::{ChangeBatch, Event, Op, RowSchema};
 use crate::consume::RawMessage;
 
@@ -52,11 +52,12 @@ impl Envelope {
     }
 
     /// Turns rows of `before`, `after`, `op` and `source` into changes; `messages` are those that the rows came from.
-    /// `None`: all of them were logical messages.
+    /// `placeholder` stands in them for what did not change. `None`: all of them were logical messages.
     pub(super) fn changes<'a>(
         &self,
         raw: &RecordBatch,
         messages: impl Iterator<Item = &'a RawMessage>,
+        placeholder: &Placeholder,
     ) -> Result<Option<ChangeBatch>, DecodeErrorKind> {
         let mut events = Source::of(raw).ok_or(DecodeErrorKind::Damaged)?.events(messages)?;
         let raw = match without_messages(&events, raw)? {
@@ -67,7 +68,7 @@ impl Envelope {
         if events.is_empty() {
             return Ok(None);
         }
-        let (rows, unchanged) = self.rows(&raw, &events)?;
+        let (rows, unchanged) = self.rows(&raw, &events, placeholder)?;
         Ok(Some(ChangeBatch { schema: Arc::clone(&self.schema), rows, events, unchanged }))
     }
 
@@ -75,6 +76,7 @@ impl Envelope {
         &self,
         raw: &RecordBatch,
         events: &[Event],
+        placeholder: &Placeholder,
     ) -> Result<(RecordBatch, Vec<Option<BooleanBuffer>>), DecodeErrorKind> {
         let after = structure(raw, "after").ok_or(DecodeErrorKind::Damaged)?;
         require_rows(after, events, "after", |op| !matches!(op, Op::Delete | Op::Truncate))?;
@@ -82,7 +84,8 @@ impl Envelope {
         let mut columns = Vec::with_capacity(self.columns.len());
         for (column, sentinel) in &self.columns {
             let values = child(after, &column.name).ok_or(DecodeErrorKind::Damaged)?;
-            let placeholders = sentinel.as_ref().and_then(|sentinel| placeholders(sentinel, &values, events));
+            let placeholders =
+                sentinel.as_ref().and_then(|sentinel| left_out(sentinel.rows(&values, placeholder), events));
             let values = match &placeholders {
                 Some(rows) => {
                     let rows = BooleanArray::new(rows.clone(), None);
@@ -137,8 +140,7 @@ pub(super) fn is_logical_message(value: &ConnectSchema) -> bool {
 
 /// Rows that leave a value out: updates, and the second halves of key changes. In any other create what looks like the
 /// placeholder is what somebody wrote. `None` if there are none.
-fn placeholders(sentinel: &Sentinel, values: &ArrayRef, events: &[Event]) -> Option<BooleanBuffer> {
-    let mut rows = sentinel.rows(values);
+fn left_out(mut rows: Vec<usize>, events: &[Event]) -> Option<BooleanBuffer> {
     rows.retain(|row| {
         let event = &events[*row];
         event.op == Op::Update || (event.op == Op::Create && event.moved_key)
@@ -146,8 +148,8 @@ fn placeholders(sentinel: &Sentinel, values: &ArrayRef, events: &[Event]) -> Opt
     if rows.is_empty() {
         return None;
     }
-    let mut bits = BooleanBufferBuilder::new(values.len());
-    bits.append_n(values.len(), false);
+    let mut bits = BooleanBufferBuilder::new(events.len());
+    bits.append_n(events.len(), false);
     for row in rows {
         bits.set_bit(row, true);
     }

@@ -24,6 +24,7 @@ use self::format::{AvroFormat, Format, JsonFormat, KeyNames};
 use self::plan::{Plan, Record};
 pub use self::registry::{RegistryClient, RegistryConfig, RegistryError};
 pub use self::tick::{TickDecoder, TickError, Written};
+use self::toast::Placeholder;
 use crate::change::ChangeBatch;
 use crate::consume::RawBatch;
 
@@ -38,6 +39,7 @@ pub struct Decoder {
     key: KeyNames,
     plans: Vec<Plan>,
     last_plan: usize,
+    placeholder: Placeholder,
 }
 
 /// What could be decoded of a [`RawBatch`].
@@ -73,7 +75,7 @@ impl Decoder {
     }
 
     fn new(format: Format) -> Self {
-        Self { format, key: KeyNames::default(), plans: Vec::new(), last_plan: 0 }
+        Self { format, key: KeyNames::default(), plans: Vec::new(), last_plan: 0, placeholder: Placeholder::default() }
     }
 
     /// Decodes the messages of `raw`. `Err`: nothing was decoded, since the schema registry cannot be asked now; the
@@ -99,12 +101,13 @@ impl Decoder {
         let next_offset = raw.next_offset().unwrap_or_default();
         let mut decoded = Decoded { changes: Vec::new(), next_offset, failure: None };
         let mut index = from;
+        self.placeholder.become_that_of(raw.placeholder.as_deref());
         while index < raw.messages.len() && decoded.failure.is_none() {
             let run = self.next_run(raw, index);
             index = run.end;
             let mut failure = run.failure.map(|kind| (run.end, kind));
             if !run.records.is_empty() {
-                let (changes, failed) = self.plans[run.plan].decode(raw, &run.records);
+                let (changes, failed) = self.plans[run.plan].decode(raw, &run.records, &self.placeholder);
                 decoded.changes.extend(changes);
                 failure = failed.map(|(record, kind)| (run.records[record].0, kind)).or(failure);
             }

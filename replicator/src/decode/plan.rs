@@ -7,6 +7,7 @@ use super::envelope::Envelope;
 use super::error::DecodeErrorKind;
 use super::format::KeyNames;
 use super::json::JsonReader;
+use super::toast::Placeholder;
 use crate::change::ChangeBatch;
 use crate::consume::RawBatch;
 
@@ -36,38 +37,44 @@ impl Plan {
         &mut self,
         raw: &RawBatch,
         records: &[Record],
+        placeholder: &Placeholder,
     ) -> (Option<ChangeBatch>, Option<(usize, DecodeErrorKind)>) {
-        match self.decode_all(raw, records) {
+        let mut decode = |records: &[Record]| self.decode_all(raw, records, placeholder);
+        match decode(records) {
             Ok(changes) => (changes, None),
-            Err(kind) => self.decode_until_failure(raw, records, kind),
+            Err(kind) => decode_until_failure(decode, records, kind),
         }
     }
 
-    /// Halves the records until it is clear which one fails: a batch of readable records can always be read.
-    fn decode_until_failure(
+    fn decode_all(
         &mut self,
         raw: &RawBatch,
         records: &[Record],
-        mut kind: DecodeErrorKind,
-    ) -> (Option<ChangeBatch>, Option<(usize, DecodeErrorKind)>) {
-        let (mut readable, mut failing) = (0, records.len());
-        let mut changes = None;
-        while failing - readable > 1 {
-            let middle = usize::midpoint(readable, failing);
-            match self.decode_all(raw, &records[..middle]) {
-                Ok(decoded) => (readable, changes) = (middle, decoded),
-                Err(error) => (failing, kind) = (middle, error),
-            }
-        }
-        (changes, Some((failing - 1, kind)))
-    }
-
-    fn decode_all(&mut self, raw: &RawBatch, records: &[Record]) -> Result<Option<ChangeBatch>, DecodeErrorKind> {
+        placeholder: &Placeholder,
+    ) -> Result<Option<ChangeBatch>, DecodeErrorKind> {
         let payloads = records.iter().map(|(index, payload)| &raw.value(*index).unwrap_or_default()[payload.clone()]);
         let rows = match &mut self.reader {
             Reader::Json(reader) => reader.read(payloads)?,
             Reader::Avro(reader) => reader.read(payloads)?,
         };
-        self.envelope.changes(&rows, records.iter().map(|(index, _)| &raw.messages[*index]))
+        self.envelope.changes(&rows, records.iter().map(|(index, _)| &raw.messages[*index]), placeholder)
     }
+}
+
+/// Halves the records until it is clear which one fails: a batch of readable records can always be read.
+fn decode_until_failure(
+    mut decode: impl FnMut(&[Record]) -> Result<Option<ChangeBatch>, DecodeErrorKind>,
+    records: &[Record],
+    mut kind: DecodeErrorKind,
+) -> (Option<ChangeBatch>, Option<(usize, DecodeErrorKind)>) {
+    let (mut readable, mut failing) = (0, records.len());
+    let mut changes = None;
+    while failing - readable > 1 {
+        let middle = usize::midpoint(readable, failing);
+        match decode(&records[..middle]) {
+            Ok(decoded) => (readable, changes) = (middle, decoded),
+            Err(error) => (failing, kind) = (middle, error),
+        }
+    }
+    (changes, Some((failing - 1, kind)))
 }

@@ -25,6 +25,7 @@ pub(in crate::build) fn config_map(plan: &Plan) -> ConfigMap {
 /// The resource, without what the replicator does not read: a change of it need not restart the pods.
 fn document(plan: &Plan) -> String {
     let mut resource = plan.resource.clone();
+    resource.metadata.uid = None;
     resource.spec.connect = Connect::default();
     resource.spec.deletion_policy = DeletionPolicy::default();
     // Through a value, whose keys are sorted. Neither step can fail: all keys are text.

@@ -108,7 +108,8 @@ pub(super) fn raw_batch(messages: impl IntoIterator<Item = Message>) -> RawBatch
         moved_key: message.moved_key,
     });
     let messages = messages.collect();
-    RawBatch { topic: Arc::from("topic"), partition: 0, messages, bytes, held: Budget::new(0).hold(0) }
+    let held = Budget::new(0).hold(0);
+    RawBatch { topic: Arc::from("topic"), partition: 0, messages, placeholder: None, bytes, held }
 }
 
 /// Topics with changes.
