@@ -202,6 +202,25 @@ impl Target<'_> {
             && live.text("/metadata/deletionTimestamp").is_none()
     }
 
+    /// An object as it is now, not as it was last seen, and after a change if there is one; `None` if it is gone.
+    pub async fn ask(
+        &self,
+        verb: &'static str,
+        live: &Live,
+        change: Option<Value>,
+    ) -> Result<Option<Value>, ApplyError> {
+        let api = api(self.client, self.namespace, live.kind);
+        let answer = match change {
+            Some(change) => api.patch(&live.name, &PatchParams::default(), &Patch::Merge(change)).await,
+            None => api.get(&live.name).await,
+        };
+        match answer {
+            Ok(object) => Ok(Some(Live::new(live.kind, &object).object)),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Err(source) => Err(failed(verb, live.kind, &live.name, source)),
+        }
+    }
+
     /// Deletes exactly this object; that it is gone already, or is another one by now, is no error.
     pub async fn delete(&self, live: &Live) -> Result<(), ApplyError> {
         let uid = live.text("/metadata/uid").map(str::to_owned);

@@ -17,5 +17,6 @@ pub mod report;
 pub mod run;
 pub mod scope;
 pub mod settings;
+pub mod stream;
 pub mod strimzi;
 pub mod watch;

@@ -5,6 +5,7 @@
 pub mod connect;
 pub mod connector;
 pub mod kafka;
+pub mod offsets;
 pub mod topic;
 pub mod user;
 pub mod verdict;

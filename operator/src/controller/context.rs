@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::observe::{SecretsSeen, SourceSeen};
 use crate::plan::Defaults;
 use crate::report::Notice;
+use crate::stream::Renewal;
 use crate::watch::{Guarded, Stores};
 
 /// The client has no read timeout, and retries for minutes: the limit of one pass.
@@ -36,6 +37,7 @@ pub struct Memory {
     pub(super) tables: BTreeSet<String>,
     pub(super) secrets: SecretsSeen,
     pub(super) source: SourceSeen,
+    pub(super) renewal: Option<Renewal>,
     pub(super) futile: FutileWrites,
     pub(super) clean_up: Option<Progress>,
 }

@@ -7,20 +7,24 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use serde_json::Value;
 use tributary_crds::CdcReplication;
+use tributary_sources::postgres;
 
 use super::{Context, Memory, is_paused};
 use crate::apply::{Applied, Live, Target};
 use crate::build::{self, Children, Object};
 use crate::error::PassError;
 use crate::finalizer::{CleanUp, CleanUpStep, Duty, FINALIZER, Progress, duty};
-use crate::observe::judged;
+use crate::observe::{SourceSeen, judged};
 use crate::plan::{self, Plan};
 use crate::report::{Notice, Part, Parts, Standing};
+use crate::stream::{self, Renewal};
 
 /// Everything is looked at again after this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_mins(10);
 /// Secrets are not watched: a pass this often sees that one has changed.
 const SECRETS: Duration = Duration::from_mins(1);
+/// How often it is looked whether a stream that is begun anew can go on.
+const RENEWAL: Duration = Duration::from_secs(2);
 
 /// One pass over one resource.
 pub(super) struct Pass<'a> {
@@ -72,10 +76,16 @@ impl Pass<'_> {
         let plan = self.plan(memory).await?;
         let pods = seen.iter().find(|live| live.kind.kind == "StatefulSet");
         let plan = plan.after_division(pods.map(|live| &live.object));
-        let source = self.source(memory).await;
+        let source = match self.renew(memory, &seen).await? {
+            Some(part) => part,
+            None => self.source(memory, &seen).await,
+        };
         let (objects, held_back) = self.desired(memory, &plan, &source, &seen);
         let applied = self.target(&seen).apply(&objects, &held_back, &mut memory.futile).await?;
         self.report(memory, &applied, source, None).await?;
+        if memory.renewal.is_some() {
+            return Ok(Action::requeue(RENEWAL));
+        }
         // Not less than a second, or a clock's rounding would make two passes of one.
         let again = memory.source.due_in(Timestamp::now()).clamp(Duration::from_secs(1), SECRETS);
         Ok(Action::requeue(again))
@@ -89,19 +99,37 @@ impl Pass<'_> {
         Ok(Plan::of(self.resource, &defaults, &memory.secrets.versions())?)
     }
 
+    /// Brings a broken stream closer to a new beginning; how the source stands meanwhile. `None` when nothing is broken.
+    async fn renew(&self, memory: &mut Memory, seen: &[Live]) -> Result<Option<Part>, PassError> {
+        let Some(renewal) = &mut memory.renewal else { return Ok(None) };
+        let part = renewal.advance(&self.target(seen), self.resource).await?;
+        if part.is_none() {
+            // What was found before is of the stream that was.
+            (memory.renewal, memory.source) = (None, SourceSeen::default());
+        }
+        Ok(part)
+    }
+
     /// How the source stands, once its publication is made what the resource needs. It is looked at while the resource is
     /// suspended too: its slot grows just then.
-    pub(super) async fn source(&self, memory: &mut Memory) -> Part {
+    pub(super) async fn source(&self, memory: &mut Memory, seen: &[Live]) -> Part {
         let Some(postgres) = &self.resource.spec.source.postgres else {
             return Part::bad("NoSource", "spec.source names no database: set spec.source.postgres");
         };
         let version = memory.secrets.version_of(&postgres.credentials.secret_name).to_owned();
         let look = memory.source.look(&self.context.client, self.resource, postgres, &version).await;
-        let part = judged(look.findings);
+        let mut findings = look.findings.to_vec();
         if let Some(note) = look.changed {
             self.context.publish(self.resource, &Notice::normal("PublicationChanged", &note)).await;
         }
-        part
+        let connector = stream::connector(seen);
+        let broken =
+            connector.zip(memory.source.facts()).and_then(|(connector, facts)| stream::break_of(connector, facts));
+        if let Some(why) = broken {
+            findings.insert(0, why.finding(self.resource));
+            memory.renewal = postgres::renews(self.resource).then(|| Renewal::new(why));
+        }
+        judged(&findings)
     }
 
     /// How the source stood when it was last asked.
@@ -112,13 +140,18 @@ impl Pass<'_> {
 
     /// What is to be applied, of the kinds that are served, and what is held back: a connector that does not run yet and is to,
     /// until the source is ready and has the publication, without which the server would end its reading; and any whose slot is
-    /// read for another resource.
+    /// read for another resource, or whose stream is begun anew.
     fn desired(&self, memory: &Memory, plan: &Plan, source: &Part, seen: &[Live]) -> (Vec<Object>, Vec<Object>) {
         let starts = |live: &&Live| live.kind.kind == "KafkaConnector" && live.object["spec"]["state"] != "stopped";
         let is_ready = source.standing != Standing::Bad && memory.source.is_published();
         let cannot_start = !is_ready && !seen.iter().any(|live| starts(&live));
-        let holds_back = (cannot_start || memory.source.is_taken()) && !plan.is_suspended();
-        let objects = build::children(plan).objects().into_iter();
+        let holds_back =
+            memory.renewal.is_some() || ((cannot_start || memory.source.is_taken()) && !plan.is_suspended());
+        let mut objects = build::children(plan).objects();
+        for connector in objects.iter_mut().filter(|object| object.kind.kind == "KafkaConnector") {
+            stream::note(connector, memory.source.facts(), stream::connector(seen));
+        }
+        let objects = objects.into_iter();
         let served = objects.filter(|object| self.context.stores.serves(object.kind));
         served.partition(|object| !holds_back || object.kind.kind != "KafkaConnector")
     }
@@ -153,9 +186,9 @@ impl Pass<'_> {
         let (connector, replicator) = (connector(self.resource, live), replicator(self.resource, live));
         let reported = since_start(self.resource, live);
         Parts {
-            source,
             kafka: kafka(self.resource, live),
-            caught_up: caught_up(self.resource, &connector, &replicator, reported),
+            caught_up: caught_up(self.resource, &source, &connector, &replicator, reported),
+            source,
             connector,
             replicator,
         }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tributary_crds::{CdcReplication, topic};
 use tributary_sources::postgres::{self, publication, slot};
 
 use super::{Left, Progress, Remains, Step};
-use crate::apply::{ApplyError, Live, Target, api};
+use crate::apply::{ApplyError, Live, Target};
 use crate::kafka::{self, Kafka};
 use crate::log::described;
 use crate::observe::kafka_options;
@@ -132,32 +131,10 @@ impl CleanUp<'_> {
     /// The topic operator that should answer to the finalizers is gone, or does not work; the data goes with the Kafka.
     async fn free_topics(&self, progress: &mut Progress) -> Result<Option<CleanUpStep>, ApplyError> {
         for live in self.of(&TOPICS) {
-            self.ask("free", live, Some(json!({"metadata": {"finalizers": Value::Null}}))).await?;
+            self.target.ask("free", live, Some(json!({"metadata": {"finalizers": Value::Null}}))).await?;
         }
         progress.done(Step::FreeTopics);
         Ok(None)
-    }
-
-    /// An object as it is now, not as it was last seen, and after a change if there is one; `None` if it is gone.
-    pub(super) async fn ask(
-        &self,
-        verb: &'static str,
-        live: &Live,
-        change: Option<Value>,
-    ) -> Result<Option<Value>, ApplyError> {
-        let api = api(self.target.client, self.target.namespace, live.kind);
-        let answer = match change {
-            Some(change) => api.patch(&live.name, &PatchParams::default(), &Patch::Merge(change)).await,
-            None => api.get(&live.name).await,
-        };
-        match answer {
-            Ok(object) => Ok(Some(Live::new(live.kind, &object).object)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-            Err(source) => {
-                let (kind, name) = (live.kind.kind, live.name.clone());
-                Err(ApplyError::Api { verb, kind, name, source })
-            }
-        }
     }
 
     /// Everything that could not be removed.

@@ -77,6 +77,11 @@ impl SourceSeen {
         self.answer.as_ref().map(|answer| answer.findings.as_slice())
     }
 
+    /// The facts of the last look; `None` when the source could not be asked.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.answer.as_ref().and_then(|answer| answer.facts.as_ref())
+    }
+
     /// Until the source is asked again.
     pub fn due_in(&self, now: Timestamp) -> Duration {
         self.answer.as_ref().map_or(Duration::ZERO, |answer| self.wait(&answer.of, now))
@@ -96,8 +101,7 @@ impl SourceSeen {
 
     /// Whether the publication was there when the source was last asked.
     pub fn is_published(&self) -> bool {
-        let facts = self.answer.as_ref().and_then(|answer| answer.facts.as_ref());
-        facts.is_some_and(|facts| facts.publication.is_some())
+        self.facts().is_some_and(|facts| facts.publication.is_some())
     }
 
     /// Whether the slot is read for another resource of the same name.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tributary_crds::{CdcReplication, TablePhase, TableStatus};
+use tributary_sources::postgres;
 
 use super::{Part, Standing};
 
@@ -16,10 +17,20 @@ pub fn longest_lag(resource: &CdcReplication) -> Duration {
 }
 
 /// Whether all tables are caught up. `reported`: every pod has reported since it started, so the tables are not those
-/// of an earlier pod. Without a connector at work nobody would know of changes, nor of rows that were never copied.
-pub fn caught_up(resource: &CdcReplication, connector: &Part, replicator: &Part, reported: bool) -> Part {
+/// of an earlier pod. Without a connector at work nobody would know of changes, nor of rows that were never copied; and where
+/// changes are missing at the source, no table knows yet.
+pub fn caught_up(
+    resource: &CdcReplication,
+    source: &Part,
+    connector: &Part,
+    replicator: &Part,
+    reported: bool,
+) -> Part {
     if resource.spec.suspend {
         return Part::resting("Suspended", "spec.suspend is true: nothing is written");
+    }
+    if source.standing == Standing::Bad && postgres::misses_changes(&source.reason) {
+        return Part { standing: Standing::Working, ..source.clone() };
     }
     if connector.standing != Standing::Good {
         return Part::working("ConnectorNotReady", format!("nobody reads the source: {}", connector.message));

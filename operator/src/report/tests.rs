@@ -166,7 +166,7 @@ fn a_suspended_resource_rests() {
     resource.spec.suspend = true;
     let part = ready(&resource, &Parts::all(&good()), None);
     assert_eq!((part.reason.as_str(), part.status()), ("Suspended", "False"));
-    assert_eq!(caught_up(&resource, &good(), &good(), true).reason, "Suspended");
+    assert_eq!(caught_up(&resource, &good(), &good(), &good(), true).reason, "Suspended");
     assert_eq!(state(&resource, &part), ObjectState::Suspended);
 }
 
@@ -191,7 +191,7 @@ fn caught_up_needs_every_table_streaming_reported_and_near() {
         (resource(&Value::Null), true, "NotReported", "2 of 2"),
         (tables(streaming(1), streaming(1)), false, "NotReported", "since they started"),
     ] {
-        let part = caught_up(&resource, &good(), &good(), reported);
+        let part = caught_up(&resource, &good(), &good(), &good(), reported);
         assert_eq!(part.reason, reason, "{}", part.message);
         assert!(part.message.contains(message), "{}", part.message);
         assert_eq!(part.standing == Standing::Good, reason == "CaughtUp");
@@ -201,15 +201,28 @@ fn caught_up_needs_every_table_streaming_reported_and_near() {
 #[test]
 fn nothing_is_caught_up_while_pods_are_missing() {
     let resource = tables(streaming(0), streaming(0));
-    let part = caught_up(&resource, &good(), &Part::working("PodsStarting", "0 of 1"), true);
+    let part = caught_up(&resource, &good(), &good(), &Part::working("PodsStarting", "0 of 1"), true);
     assert_eq!(part.reason, "ReplicatorNotReady");
 }
 
 #[test]
 fn nothing_is_caught_up_while_no_connector_works_although_every_table_has_all_of_its_topic() {
     let resource = tables(streaming(0), streaming(0));
-    let part = caught_up(&resource, &Part::working("Changing", "its tasks: none"), &good(), true);
+    let part = caught_up(&resource, &good(), &Part::working("Changing", "its tasks: none"), &good(), true);
     assert_eq!((part.standing, part.reason.as_str()), (Standing::Working, "ConnectorNotReady"));
+}
+
+#[test]
+fn nothing_is_caught_up_while_changes_are_missing_at_the_source() {
+    let resource = tables(streaming(0), streaming(0));
+    for (source, expected) in [
+        (Part::bad("SlotLost", "the slot is gone"), "SlotLost"),
+        (Part::bad("SourceReplaced", "another server"), "SourceReplaced"),
+        (Part::bad("SourceUnreachable", "no answer"), "CaughtUp"),
+    ] {
+        let part = caught_up(&resource, &source, &good(), &good(), true);
+        assert_eq!(part.reason, expected, "{part:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub use connector::kafka_connector;
+pub use connector::{kafka_connector, traces};
 
 /// The connector that a Kafka Connect must have.
 const PLUGIN: &str = "io.debezium.connector.postgresql.PostgresConnector";

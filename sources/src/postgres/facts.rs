@@ -3,6 +3,7 @@
 use tributary_crds::CdcReplication;
 
 use super::names::{publication, slot};
+use super::position::{Position, position};
 use super::published::{Publication, read_publication};
 use super::tables::{Table, tables};
 use super::{Session, SourceError};
@@ -15,6 +16,8 @@ pub(super) const OLDEST: i32 = 140_000;
 pub struct Facts {
     /// The server.
     pub server: Server,
+    /// Which server it is, and where its log is. `None` of one that cannot be used anyway.
+    pub position: Option<Position>,
     /// The user that the connector will be.
     pub role: Role,
     /// The resource's replication slot, if it is there.
@@ -72,6 +75,8 @@ pub struct Slot {
     pub wal_status: String,
     /// Bytes of log that the server keeps for it.
     pub retained_bytes: Option<i64>,
+    /// It was kept up to date on this server while that was a standby (from Postgres 17 on).
+    pub synced: bool,
 }
 
 impl Facts {
@@ -93,9 +98,10 @@ pub async fn facts(session: &Session, resource: &CdcReplication) -> Result<Facts
     let server = server(session).await?;
     let role = role(session).await?;
     if !Facts::is_usable(&server) {
-        return Ok(Facts { server, role, slot: None, publication: None, tables: Vec::new() });
+        return Ok(Facts { server, position: None, role, slot: None, publication: None, tables: Vec::new() });
     }
     Ok(Facts {
+        position: Some(position(session).await?),
         slot: read_slot(session, &slot(resource)).await?,
         publication: read_publication(session, server.version, &publication(resource)).await?,
         tables: tables(session, &resource.spec.tables).await?,
@@ -134,8 +140,9 @@ async fn role(session: &Session) -> Result<Role, SourceError> {
 
 async fn read_slot(session: &Session, name: &str) -> Result<Option<Slot>, SourceError> {
     let query = "SELECT plugin::text, database::text, active, coalesce(wal_status, 'lost'),
-            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
-        FROM pg_replication_slots WHERE slot_name = $1";
+            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint,
+            coalesce((to_jsonb(slot) ->> 'synced')::bool, false)
+        FROM pg_replication_slots slot WHERE slot_name = $1";
     let row = session.query_opt(query, &[&name]).await.map_err(SourceError::statement("read the replication slots"))?;
     Ok(row.map(|row| Slot {
         plugin: row.get(0),
@@ -143,5 +150,6 @@ async fn read_slot(session: &Session, name: &str) -> Result<Option<Slot>, Source
         active: row.get(2),
         wal_status: row.get(3),
         retained_bytes: row.get(4),
+        synced: row.get(5),
     }))
 }

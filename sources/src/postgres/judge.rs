@@ -9,6 +9,7 @@ mod tests;
 
 use tributary_crds::CdcReplication;
 
+use super::broken::Break;
 use super::facts::{Facts, Slot};
 use super::finding::Finding;
 use super::names::slot;
@@ -21,7 +22,7 @@ pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {
     if Facts::is_usable(&facts.server) {
         server::role(facts, &mut found);
         match &facts.slot {
-            Some(own) => existing_slot(own, &slot(resource), facts, &mut found),
+            Some(own) => existing_slot(own, resource, facts, &mut found),
             None => server::room(facts, &mut found),
         }
         publication::publication(facts, resource, &mut found);
@@ -33,29 +34,22 @@ pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {
     found
 }
 
-fn existing_slot(slot: &Slot, name: &str, facts: &Facts, found: &mut Vec<Finding>) {
+fn existing_slot(own: &Slot, resource: &CdcReplication, facts: &Facts, found: &mut Vec<Finding>) {
+    let name = &slot(resource);
     let database = &facts.server.database;
-    if slot.plugin.as_deref() != Some("pgoutput") || slot.database.as_deref() != Some(database) {
+    if own.plugin.as_deref() != Some("pgoutput") || own.database.as_deref() != Some(database) {
         let message = format!(
             "The replication slot {name} is there, but not as a pgoutput slot of the database {database}: it has the \
              plugin {} and the database {}",
-            slot.plugin.as_deref().unwrap_or("(none)"),
-            slot.database.as_deref().unwrap_or("(none)"),
+            own.plugin.as_deref().unwrap_or("(none)"),
+            own.database.as_deref().unwrap_or("(none)"),
         );
         let advice = format!("Drop it, if nobody needs it: SELECT pg_drop_replication_slot('{name}');");
         found.push(Finding::error("SlotForeign", message, advice));
         return;
     }
-    let dropping = format!("SELECT pg_drop_replication_slot('{name}');");
-    match slot.wal_status.as_str() {
-        "lost" => found.push(Finding::error(
-            "SlotLost",
-            format!("The server has removed log that the replication slot {name} still needed: changes are missing"),
-            format!(
-                "Raise max_slot_wal_keep_size, so that it does not happen again. Then delete this resource, run {dropping} \
-                 and create a resource with another name: it copies the tables anew."
-            ),
-        )),
+    match own.wal_status.as_str() {
+        "lost" => found.push(Break::SlotInvalid.finding(resource)),
         "unreserved" => found.push(Finding::warning(
             "SlotAtRisk",
             format!("The replication slot {name} is behind by more than max_slot_wal_keep_size, and will be lost soon"),
@@ -64,9 +58,9 @@ fn existing_slot(slot: &Slot, name: &str, facts: &Facts, found: &mut Vec<Finding
         )),
         _ => {}
     }
-    if !slot.active {
+    if !own.active {
         server::senders(facts, found);
-        found.extend(retained(slot.retained_bytes, name));
+        found.extend(retained(own.retained_bytes, name));
     }
 }
 

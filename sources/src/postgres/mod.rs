@@ -1,6 +1,7 @@
 //! Postgres: what of it must be right before a connector can run, and what is removed from it afterwards.
 
 mod barrier;
+mod broken;
 mod catalogue;
 mod cleanup;
 mod columns;
@@ -24,6 +25,7 @@ mod stream;
 mod tables;
 
 pub use barrier::{Barrier, Running};
+pub use broken::{Break, Stream, broken, misses_changes, renews};
 pub use catalogue::{Catalogue, CatalogueColumn, Storage, catalogue};
 pub use cleanup::{cleanup, drop_publication, drop_slot};
 pub use columns::Column;

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::{State, Verdict, name, ready, settled};
 
+/// Longest text in brackets that is repeated, in bytes.
+const LONGEST_DUMP: usize = 80;
 /// Longest part of a trace that is repeated.
 const LONGEST_CAUSE: usize = 500;
 
@@ -52,11 +54,15 @@ fn is_current(live: &Value) -> bool {
         && live["metadata"]["deletionTimestamp"].is_null()
 }
 
-fn broken(live: &Value) -> Verdict {
+/// The Java traces of what has failed: of the connector, then of its tasks.
+pub fn traces(live: &Value) -> impl Iterator<Item = &str> {
     let status = &live["status"]["connectorStatus"];
     let parts = std::iter::once(&status["connector"]).chain(status["tasks"].as_array().into_iter().flatten());
-    let traces = parts.filter(|part| part["state"] == "FAILED").filter_map(|part| part["trace"].as_str());
-    let cause = traces.map(cause).next().unwrap_or_else(|| "no trace is given".to_owned());
+    parts.filter(|part| part["state"] == "FAILED").filter_map(|part| part["trace"].as_str())
+}
+
+fn broken(live: &Value) -> Verdict {
+    let cause = traces(live).map(cause).next().unwrap_or_else(|| "no trace is given".to_owned());
     let restarts = match live["status"]["autoRestart"]["count"].as_i64() {
         Some(count) => format!("; Strimzi has restarted it {count} times and goes on"),
         None => String::new(),
@@ -72,8 +78,44 @@ fn cause(trace: &str) -> String {
         Some(innermost) => format!("{first} Caused by: {innermost}"),
         None => first.to_owned(),
     };
+    let text = without_dumps(&text);
     match text.char_indices().nth(LONGEST_CAUSE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+/// The text without what Debezium prints of its own state, in brackets: it is longer than what it has to say, which comes after it.
+fn without_dumps(text: &str) -> String {
+    let (mut kept, mut depth, mut inside) = (String::with_capacity(text.len()), 0_u32, String::new());
+    for c in text.chars() {
+        match (c, depth) {
+            (']', 1) => {
+                kept.push_str(if inside.len() > LONGEST_DUMP { "\u{2026}" } else { &inside });
+                kept.push(c);
+                (depth, inside) = (0, String::new());
+            }
+            (_, 0) => {
+                kept.push(c);
+                depth = u32::from(c == '[');
+            }
+            _ => {
+                inside.push(c);
+                depth = depth + u32::from(c == '[') - u32::from(c == ']');
+            }
+        }
+    }
+    kept + &inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_debezium_prints_of_its_own_state_does_not_hide_what_it_says() {
+        let dump = format!("at PostgresOffsetContext [a=[1], b={}], but this is no longer available", "x".repeat(90));
+        assert_eq!(without_dumps(&dump), "at PostgresOffsetContext [\u{2026}], but this is no longer available");
+        assert_eq!(without_dumps("[a, [b]] c [d"), "[a, [b]] c [d");
     }
 }

@@ -49,6 +49,7 @@ fn facts() -> Facts {
             database: "shop".to_owned(),
         },
         role: Role { name: "cdc".to_owned(), superuser: false, replication: true, can_create: true },
+        position: None,
         slot: None,
         publication: None,
         tables: vec![Table {
@@ -73,6 +74,7 @@ fn slot() -> Slot {
         active: true,
         wal_status: "reserved".to_owned(),
         retained_bytes: Some(0),
+        synced: false,
     }
 }
 

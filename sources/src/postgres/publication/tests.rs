@@ -61,6 +61,7 @@ fn facts(tables: &[&str]) -> Facts {
             database: "shop".to_owned(),
         },
         role: Role { name: "cdc".to_owned(), superuser: false, replication: true, can_create: true },
+        position: None,
         slot: None,
         publication: None,
         tables: tables.iter().map(|name| table(name)).collect(),
@@ -168,6 +169,7 @@ fn the_one_of_another_resource_is_taken_over_only_when_nobody_reads_its_slot() {
         active,
         wal_status: "reserved".to_owned(),
         retained_bytes: Some(0),
+        synced: false,
     };
     facts.slot = Some(slot(true));
     assert_eq!(publication_changes(&facts, &resource(&listed)), []);

@@ -1,0 +1,232 @@
+//! A stream that cannot go on from where its reader was: changes between there and what the server can still send are lost, and
+//! every table has to be copied anew.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tributary_crds::{CdcReplication, OnSourceChange};
+
+use super::facts::Facts;
+use super::finding::Finding;
+use super::names::{is_managed, publication, slot};
+
+/// Reason of a condition: the database is not the one that was read.
+const SOURCE_REPLACED: &str = "SourceReplaced";
+/// Reason of a condition: changes are missing on the server that was read.
+const SLOT_LOST: &str = "SlotLost";
+
+/// Whether a condition has this reason because changes are missing.
+pub fn misses_changes(reason: &str) -> bool {
+    [SOURCE_REPLACED, SLOT_LOST].contains(&reason)
+}
+
+/// The server whose log a connector's positions are places in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The server's system identifier.
+    pub system: u64,
+    /// Its timeline.
+    pub timeline: u32,
+}
+
+impl Stream {
+    /// The one that these facts were found on; `None` as long as it has no slot.
+    pub fn of(facts: &Facts) -> Option<Self> {
+        facts.slot.as_ref()?;
+        facts.position.map(|position| Self { system: position.system, timeline: position.timeline })
+    }
+}
+
+impl fmt::Display for Stream {
+    /// `7432/1`: system, timeline.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.system, self.timeline)
+    }
+}
+
+impl FromStr for Stream {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (system, timeline) = text.split_once('/').ok_or(())?;
+        Ok(Self { system: system.parse().map_err(drop)?, timeline: timeline.parse().map_err(drop)? })
+    }
+}
+
+/// Why a stream cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// Another server, or a dump that was restored into one.
+    OtherServer,
+    /// The same server on another timeline, without a slot that was kept for that.
+    OtherTimeline,
+    /// There was a slot, and there is none.
+    SlotGone,
+    /// The server has removed log that the slot needed.
+    SlotInvalid,
+    /// The slot begins behind what the connector has read: it was made anew.
+    SlotMadeAnew,
+}
+
+/// Whether the stream that the connector was reading is broken. `stream`: the one that it was seen reading; `refused`: it says that
+/// the server does not have any more what comes next.
+pub fn broken(facts: &Facts, stream: Option<Stream>, refused: bool) -> Option<Break> {
+    let invalid = facts.slot.as_ref().is_some_and(|slot| slot.wal_status == "lost");
+    let synced = facts.slot.as_ref().is_some_and(|slot| slot.synced);
+    match (stream, facts.position) {
+        (Some(stream), Some(now)) if stream.system != now.system => Some(Break::OtherServer),
+        (Some(stream), Some(now)) if stream.timeline != now.timeline && !synced => Some(Break::OtherTimeline),
+        (Some(_), Some(_)) if facts.slot.is_none() => Some(Break::SlotGone),
+        (_, Some(_)) if invalid => Some(Break::SlotInvalid),
+        (_, Some(_)) if refused => Some(Break::SlotMadeAnew),
+        _ => None,
+    }
+}
+
+impl Break {
+    /// What is the case, and what happens or has to be done.
+    pub fn finding(self, resource: &CdcReplication) -> Finding {
+        let slot = slot(resource);
+        let (reason, message) = match self {
+            Self::OtherServer => (
+                SOURCE_REPLACED,
+                format!(
+                    "The database is on another server than the one that the connector read, or was restored from a dump. A slot \
+                     {slot} of the former server stays there until it is dropped"
+                ),
+            ),
+            Self::OtherTimeline => (
+                SOURCE_REPLACED,
+                format!(
+                    "The database was restored to a point in time, or a standby took its place without the replication slot {slot} \
+                     being kept for that"
+                ),
+            ),
+            Self::SlotGone => {
+                (SLOT_LOST, format!("The replication slot {slot} is gone, and with it changes that were not read"))
+            }
+            Self::SlotInvalid => (
+                SLOT_LOST,
+                format!(
+                    "The server has removed log that the replication slot {slot} still needed: changes are missing. Raise \
+                     max_slot_wal_keep_size, so that it does not happen again"
+                ),
+            ),
+            Self::SlotMadeAnew => (
+                SLOT_LOST,
+                format!(
+                    "The replication slot {slot} was made anew and begins behind what was read: changes are missing"
+                ),
+            ),
+        };
+        Finding::error(reason, message, advice(resource))
+    }
+}
+
+/// Whether the stream of this resource is begun anew without anybody's help when it is broken.
+pub fn renews(resource: &CdcReplication) -> bool {
+    is_managed(resource) && resource.spec.on_source_change == OnSourceChange::Resync
+}
+
+fn advice(resource: &CdcReplication) -> String {
+    if renews(resource) {
+        return "The stream is begun anew: the connector stops and forgets its positions, slot and publication are made anew, and \
+                every table is copied anew."
+            .to_owned();
+    }
+    if is_managed(resource) {
+        return "Every table has to be copied anew: set spec.onSourceChange to Resync to have that done, and back to Stop \
+                afterwards."
+            .to_owned();
+    }
+    let (slot, publication) = (slot(resource), publication(resource));
+    format!(
+        "Every table has to be copied anew, and the publication is not this resource's to change: set spec.suspend to true, drop \
+         the slot if it is there (SELECT pg_drop_replication_slot('{slot}');), make the publication {publication} anew, by which \
+         each table sees that changes are missing, have the connector's positions forgotten (annotate the stopped KafkaConnector \
+         with strimzi.io/connector-offsets=reset), and set spec.suspend to false."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Slot;
+    use super::super::{Position, Role, Server};
+    use super::*;
+
+    const STREAM: Stream = Stream { system: 7, timeline: 2 };
+
+    fn facts(system: u64, timeline: u32, slot: Option<(&str, bool)>) -> Facts {
+        let slot = slot.map(|(wal_status, synced)| Slot {
+            plugin: None,
+            database: None,
+            active: true,
+            wal_status: wal_status.to_owned(),
+            retained_bytes: None,
+            synced,
+        });
+        let server = Server {
+            version: 170_004,
+            wal_level: String::new(),
+            in_recovery: false,
+            slots: 1,
+            slots_used: 0,
+            senders: 1,
+            senders_used: 0,
+            database: String::new(),
+        };
+        let role = Role { name: String::new(), superuser: false, replication: true, can_create: true };
+        let position = Some(Position { system, timeline, lsn: 0.into() });
+        Facts { server, position, role, slot, publication: None, tables: Vec::new() }
+    }
+
+    #[test]
+    fn each_way_in_which_changes_are_lost_breaks_a_stream() {
+        let there = Some(("reserved", false));
+        for (facts, stream, refused, expected) in [
+            (facts(7, 2, there), Some(STREAM), false, None),
+            (facts(8, 2, there), Some(STREAM), false, Some(Break::OtherServer)),
+            (facts(7, 3, there), Some(STREAM), false, Some(Break::OtherTimeline)),
+            (facts(7, 3, Some(("reserved", true))), Some(STREAM), false, None),
+            (facts(7, 3, None), Some(STREAM), false, Some(Break::OtherTimeline)),
+            (facts(7, 2, None), Some(STREAM), false, Some(Break::SlotGone)),
+            (facts(7, 2, Some(("lost", false))), Some(STREAM), true, Some(Break::SlotInvalid)),
+            (facts(7, 2, there), Some(STREAM), true, Some(Break::SlotMadeAnew)),
+            // Nobody has read a slot of this server yet.
+            (facts(7, 2, None), None, false, None),
+            // A connector that an earlier operator made.
+            (facts(7, 2, there), None, true, Some(Break::SlotMadeAnew)),
+        ] {
+            assert_eq!(broken(&facts, stream, refused), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_mended_by_itself_or_by_a_statement_that_is_named() {
+        let spec = serde_json::json!({
+            "source": {"postgres": {"host": "pg", "database": "shop", "credentials": {"secretName": "shop-db"}}},
+            "tables": [], "kafka": {}, "destination": {"uri": "file:///tmp"},
+        });
+        let document = serde_json::json!({"metadata": {"name": "shop"}, "spec": spec});
+        let mut resource: CdcReplication = serde_json::from_value(document).unwrap();
+        assert!(renews(&resource) && Break::SlotGone.finding(&resource).advice.contains("is begun anew"));
+        resource.spec.on_source_change = OnSourceChange::Stop;
+        let advice = Break::SlotGone.finding(&resource).advice;
+        assert!(!renews(&resource) && advice.contains("spec.onSourceChange"), "{advice}");
+        resource.spec.source.postgres.as_mut().unwrap().publication.managed = false;
+        let advice = Break::SlotGone.finding(&resource).advice;
+        assert!(!renews(&resource) && advice.contains("pg_drop_replication_slot"), "{advice}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_used_says_nothing() {
+        assert_eq!(broken(&Facts { position: None, ..facts(8, 1, None) }, Some(STREAM), true), None);
+    }
+
+    #[test]
+    fn a_stream_is_read_as_it_is_written() {
+        assert_eq!("7/2".parse(), Ok(STREAM));
+        assert_eq!(STREAM.to_string(), "7/2");
+        assert_eq!("7".parse::<Stream>(), Err(()));
+    }
+}
