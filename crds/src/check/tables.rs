@@ -84,7 +84,7 @@ fn is_target(target: &str) -> bool {
     target.len() <= 127 && target.split('/').all(segment)
 }
 
-/// Two tables with the same name, the same target or the same topic.
+/// Two tables with the same name, the same target, or topics that are the same to Kafka.
 fn shared(resource: &CdcReplication, found: &mut Vec<Violation>) {
     let (mut names, mut targets, mut topics) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (index, table) in resource.spec.tables.iter().enumerate() {
@@ -94,10 +94,12 @@ fn shared(resource: &CdcReplication, found: &mut Vec<Violation>) {
             found.push(Violation::new(format!("{path}.name"), message, "remove one of the two"));
             continue;
         }
-        if let Some(first) = topics.insert(topic::data(resource, table), index) {
+        // In the names of its metrics Kafka writes `_` for `.`, and makes no topic whose name is another one's then.
+        if let Some(first) = topics.insert(topic::data(resource, table).replace('.', "_"), index) {
             let message = format!(
-                "its topic has the same name as that of spec.tables[{first}], {}",
-                topic::data(resource, table)
+                "Kafka takes its topic {} for that of spec.tables[{first}], {}: it does not tell dots from underscores",
+                topic::data(resource, table),
+                topic::data(resource, &resource.spec.tables[first]),
             );
             let fix = "rename one of the two tables, or replicate it with a resource of its own";
             found.push(Violation::new(format!("{path}.name"), message, fix));

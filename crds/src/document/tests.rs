@@ -39,7 +39,7 @@ fn the_smallest_document_gets_the_documented_defaults() {
     let postgres = spec.source.postgres.unwrap();
     assert_eq!((postgres.port, postgres.slot), (5432, None));
     assert_eq!((postgres.publication.name, postgres.publication.managed), (None, true));
-    assert_eq!(spec.replicator.copy.connections, 2);
+    assert_eq!((spec.replicator.copy.connections, spec.replicator.copy.max_bytes_per_second), (2, None));
     assert_eq!(spec.tables[0].shapes, [Shape::Mirror]);
     assert_eq!(spec.tables[1].target(), "public/orders");
     assert!(spec.format.json.is_some() && spec.format.avro.is_none());
@@ -236,6 +236,13 @@ fn a_document_that_breaks_a_rule_is_refused_with_path_and_fix_here_and_by_the_ap
             "0 to 16",
             Schema,
         ),
+        (
+            "/spec/replicator",
+            json!({"copy": {"maxBytesPerSecond": "63Ki"}}),
+            "spec.replicator.copy.maxBytesPerSecond",
+            "at least 64Ki",
+            Cel,
+        ),
         ("/spec/source/postgres/slot", json!("Shop"), "spec.source.postgres.slot", "lower-case", Cel),
         (
             "/spec/source/postgres/publication",
@@ -348,10 +355,13 @@ fn a_change_that_can_work_is_accepted() {
 }
 
 #[test]
-fn two_tables_whose_topics_have_the_same_name_are_refused() {
-    let document = with("/spec/tables", &json!([{"name": "public.a b"}, {"name": "public.a_b", "target": "other"}]));
-    let error = parse(&document.to_string()).unwrap_err().to_string();
-    assert!(error.contains("spec.tables[1].name: its topic has the same name"), "{error}");
+fn two_tables_whose_topics_are_the_same_to_kafka_are_refused() {
+    // Case C28 of the public reports is the second one.
+    for [first, second] in [["public.a b", "public.a_b"], ["crm.sales_orders", "crm_sales.orders"]] {
+        let document = with("/spec/tables", &json!([{"name": first}, {"name": second, "target": "other"}]));
+        let error = parse(&document.to_string()).unwrap_err().to_string();
+        assert!(error.contains("spec.tables[1].name: Kafka takes its topic "), "{error}");
+    }
 }
 
 #[test]
