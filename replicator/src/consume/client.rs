@@ -1,9 +1,12 @@
-//! How to reach Kafka, and the settings of the one librdkafka consumer of this process.
+//! How to reach Kafka, and the settings of the two librdkafka clients of this process: one reads, one asks.
 
 use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+
+/// What was not committed is not there.
+const ISOLATION: &str = "read_committed";
 
 /// How to reach a Kafka cluster.
 #[derive(Clone)]
@@ -44,6 +47,14 @@ impl KafkaClient {
         config
     }
 
+    /// The settings of the client that only asks: questions on the consumer's connections would wait behind its fetches, each for as
+    /// long as a broker may keep one that finds nothing.
+    pub(super) fn lookups(&self) -> ClientConfig {
+        let mut config = self.connection();
+        config.set("isolation.level", ISOLATION);
+        config
+    }
+
     /// The consumer's settings.
     pub(super) fn consumer(&self, sizes: &Sizes) -> ClientConfig {
         let mut config = self.connection();
@@ -52,7 +63,7 @@ impl KafkaClient {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
-            .set("isolation.level", "read_committed")
+            .set("isolation.level", ISOLATION)
             .set("check.crcs", "true")
             .set("statistics.interval.ms", "1000")
             .set("queued.max.messages.kbytes", (sizes.queue / 1000).max(1).to_string())

@@ -86,6 +86,7 @@ impl Consumer {
             .create_with_context(Context::default())
             .map_err(|error| ConsumeError::settings(&error))?;
         let consumer = Arc::new(consumer);
+        let client_of_lookups = client.lookups().create().map_err(|error| ConsumeError::settings(&error))?;
         let ends = Arc::new(Ends::default());
         let (reader, commands) = channel();
         let (lookups, questions) = channel();
@@ -93,6 +94,7 @@ impl Consumer {
         let incomplete = CancellationToken::new();
         let running = Running { _both: running, incomplete: incomplete.clone() };
         let finder = Finder {
+            client: client_of_lookups,
             consumer: Arc::clone(&consumer),
             bootstrap_servers: client.bootstrap_servers.clone(),
             questions,

@@ -83,6 +83,9 @@ impl Pending {
 
 /// The thread's state.
 pub(super) struct Finder {
+    /// What is asked.
+    pub(super) client: BaseConsumer,
+    /// What reads, and is told why no broker answers.
     pub(super) consumer: Arc<BaseConsumer<Context>>,
     pub(super) bootstrap_servers: String,
     pub(super) questions: Receiver<Lookup>,
@@ -231,7 +234,7 @@ impl Finder {
             return Ok(());
         }
         // The "time" to look for is the end of the partition (ListOffsets, timestamp -1).
-        let found = self.consumer.offsets_for_times(partitions, TIMEOUT)?;
+        let found = self.client.offsets_for_times(partitions, TIMEOUT)?;
         for end in found.elements() {
             end.error()?;
             if let Offset::Offset(offset) = end.offset() {
@@ -245,7 +248,7 @@ impl Finder {
     fn watermarks(&self, topic: &str, partitions: Vec<i32>) -> Result<Vec<Watermarks>, Obstacle> {
         partitions
             .into_iter()
-            .map(|partition| match self.consumer.fetch_watermarks(topic, partition, TIMEOUT) {
+            .map(|partition| match self.client.fetch_watermarks(topic, partition, TIMEOUT) {
                 Ok((low, high)) => Ok(Watermarks { partition, low, high }),
                 Err(error) => Err(Obstacle::Wait(match self.consumer.context().outage.reason() {
                     Some(reason) => reason,
@@ -257,7 +260,7 @@ impl Finder {
 
     fn partition_ids(&self, topic: &str) -> Result<Vec<i32>, Obstacle> {
         let metadata = self
-            .consumer
+            .client
             .fetch_metadata(Some(topic), TIMEOUT)
             .map_err(|error| Obstacle::Unreachable(self.unreachable(&error)))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic).ok_or(Obstacle::Missing)?;
