@@ -28,7 +28,8 @@ pub struct Replicator {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('1Mi')) >= 0").message("a commit size is at least 1Mi, such as 64Mi"))]
     pub commit_size: Option<Quantity>,
-    /// Bound of the messages that one pod buffers, over all its tables. When it is reached, reading from Kafka pauses.
+    /// Bound of the messages that one pod buffers, over all its tables, and of the rows of first copies that are being written,
+    /// which take half of it at most. When it is reached, reading from Kafka pauses, and the next chunk of a copy waits.
     #[serde(default = "memory")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('16Mi')) >= 0").message("the memory for buffered messages is at least 16Mi, such as 256Mi"))]
     pub memory: Quantity,
@@ -86,7 +87,7 @@ const fn http_port() -> u16 {
 }
 
 /// The first copy of a table, which the replicator reads from the database itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CopySettings {
     /// Connections to the database that read the rows of first copies, for each pod. More copy faster, and load the database
@@ -95,11 +96,16 @@ pub struct CopySettings {
     #[serde(default = "connections")]
     #[schemars(range(min = 0, max = 16))]
     pub connections: i32,
+    /// Most that each pod reads of the rows of first copies in a second, over all its tables: `20Mi`. Copies take longer, and
+    /// leave more of the database and its network to others. Default: as much as there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$') && quantity(self).compareTo(quantity('64Ki')) >= 0").message("first copies read at least 64Ki in a second, such as 20Mi"))]
+    pub max_bytes_per_second: Option<Quantity>,
 }
 
 impl Default for CopySettings {
     fn default() -> Self {
-        Self { connections: connections() }
+        Self { connections: connections(), max_bytes_per_second: None }
     }
 }
 

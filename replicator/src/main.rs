@@ -11,7 +11,7 @@ use tributary_replicator::maintain::maintain;
 use tributary_replicator::report::{self, LogFormat, ResourceName};
 use tributary_replicator::resync::resync;
 use tributary_replicator::run::run;
-use tributary_replicator::settings::{Secrets, Shard};
+use tributary_replicator::settings::{Secrets, SettingsError, Shard};
 use tributary_replicator::table::Maintained;
 use url::Url;
 
@@ -33,11 +33,7 @@ enum Action {
     /// Checks a CdcReplication and all it points at: each line says ok, or what is wrong and what to do.
     Check(Document),
     /// Shows the tables of a running replicator.
-    Status {
-        /// Where it answers.
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: Url,
-    },
+    Status(Running),
     /// Compacts, checkpoints, cleans and vacuums one table now; the replicator may write it meanwhile.
     Maintain {
         #[command(flatten)]
@@ -45,22 +41,40 @@ enum Action {
         /// The table as schema.table.
         table: String,
     },
-    /// Copies one table anew from its source; readers have the old rows until one commit swaps them. A replicator that runs on this
-    /// machine does it at once, another one when it opens the table next (`replicator restart`).
+    /// Copies one table anew from its source; readers have the old rows until one commit swaps them. The replicator that answers does
+    /// it at once, another one when it opens the table next (`replicator restart`).
     Resync {
         #[command(flatten)]
         document: Source,
+        /// Where the replicator answers, if not on this machine at spec.replicator.httpPort of FILE.
+        #[arg(long)]
+        url: Option<Url>,
         /// The table as schema.table.
         table: String,
     },
     /// Starts one table of a running replicator again, while the others go on: after what stopped it was cured.
     Restart {
+        #[command(flatten)]
+        replicator: Running,
         /// The table as schema.table.
         table: String,
-        /// Where the replicator answers.
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: Url,
     },
+}
+
+#[derive(Args)]
+struct Running {
+    /// File with the CdcReplication of the replicator.
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// Where it answers, if not on this machine at spec.replicator.httpPort of FILE, or at 8080 without one.
+    #[arg(long)]
+    url: Option<Url>,
+}
+
+impl Running {
+    fn url(self) -> Result<Url, SettingsError> {
+        report::address(self.url, self.file.as_deref())
+    }
 }
 
 #[derive(Args)]
@@ -136,23 +150,23 @@ fn start(action: Action) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Action::Resync { document, table } => {
+        Action::Resync { document, url, table } => {
             let secrets = Secrets::new(document.secrets.as_deref());
-            let port = runtime.block_on(resync(&document.file, &secrets, &table))?;
-            let url = Url::parse(&format!("http://127.0.0.1:{port}"))?;
+            let url = report::address(url, Some(&document.file))?;
+            runtime.block_on(resync(&document.file, &secrets, &table))?;
             match runtime.block_on(report::restart(&url, &table)) {
                 Ok(()) => println!("{table} is being copied anew; `replicator status` shows how far that is"),
                 Err(error) => println!("{table} will be copied anew when the replicator opens it next ({error})"),
             }
             Ok(ExitCode::SUCCESS)
         }
-        Action::Restart { table, url } => {
-            runtime.block_on(report::restart(&url, &table))?;
+        Action::Restart { replicator, table } => {
+            runtime.block_on(report::restart(&replicator.url()?, &table))?;
             println!("{table} is started again; `replicator status` shows how it goes");
             Ok(ExitCode::SUCCESS)
         }
-        Action::Status { url } => {
-            let tables = runtime.block_on(report::fetch(&url))?;
+        Action::Status(replicator) => {
+            let tables = runtime.block_on(report::fetch(&replicator.url()?))?;
             print!("{}", report::render(&tables, Timestamp::now()));
             Ok(ExitCode::SUCCESS)
         }

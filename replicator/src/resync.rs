@@ -5,7 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
-use crate::table::{Shadow, TableError};
+use crate::storage::hasty;
+use crate::table::{Shadow, TableError, TableSpec};
 
 /// Why a table is not copied anew.
 #[derive(Debug, thiserror::Error)]
@@ -32,17 +33,16 @@ pub enum ResyncError {
     },
 }
 
-/// Says in the log of the table `name` that it is to be copied anew: the replicator does that when it opens the table next. Where it
-/// serves HTTP on this machine, as a port.
-pub async fn resync(path: &Path, secrets: &Secrets, name: &str) -> Result<u16, ResyncError> {
+/// Says in the log of the table `name` that it is to be copied anew: the replicator does that when it opens the table next.
+pub async fn resync(path: &Path, secrets: &Secrets, name: &str) -> Result<(), ResyncError> {
     let resource = settings::read(path)?;
     let settings = Settings::resolve(&resource, secrets, Shard::ALL)?;
-    let spec = settings.table_spec(settings.table(name)?);
+    let options = hasty(settings.storage.options.clone());
+    let spec = TableSpec { options, ..settings.table_spec(settings.table(name)?) };
     if settings.source.is_none() {
         return Err(ResyncError::NoSource);
     }
     let wish = Timestamp::now().to_string();
     let begun = Shadow::begin(&spec, "asked for", true, Some(&wish)).await?;
-    begun.ok_or_else(|| ResyncError::NoTable { uri: spec.url.to_string() })?;
-    Ok(settings.http.port())
+    begun.map(drop).ok_or_else(|| ResyncError::NoTable { uri: spec.url.to_string() })
 }

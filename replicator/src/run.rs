@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use tributary_crds::{CdcReplication, TableSpec};
 
 use self::table::{Shared, Source, decoder};
 use crate::consume::{Budget, ConsumeError, Consumer};
-use crate::copy::Looks;
+use crate::copy::{Allowance, Looks};
 use crate::decode::RegistryError;
 use crate::report::{Board, ListenError, ResourceName, Restarts, Resyncs, describe, listen, report_to, serve};
 use crate::settings::{self, Secrets, Settings, SettingsError, Shard};
@@ -94,10 +93,10 @@ pub async fn run(
         settings = resolve(&resource, secrets, shard, &board) => settings?.with_index_dir(index_dir),
         () = signals.next() => return Ok(()),
     };
-    let consumer = Consumer::start(&settings.kafka, budget)?;
+    let consumer = Consumer::start(&settings.kafka, budget.clone())?;
     let source = Source { resource, secrets: secrets.clone(), shard };
     let count = if settings.suspended { 0 } else { settings.tables.len() };
-    let supervisor = supervise(source, settings, &consumer, (&board, resyncs), &stop)?;
+    let supervisor = supervise(source, settings, (&consumer, budget), (&board, resyncs), &stop)?;
     let mut tables = tokio::spawn(supervisor.run(asked));
     info!(tables = count, %http, "replicating");
 
@@ -153,7 +152,7 @@ async fn resolve(
 fn supervise(
     source: Source,
     settings: Settings,
-    consumer: &Consumer,
+    (consumer, budget): (&Consumer, Budget),
     (board, resyncs): (&Board, Resyncs),
     stop: &CancellationToken,
 ) -> Result<Supervisor, RegistryError> {
@@ -166,14 +165,13 @@ fn supervise(
     decoder(&settings.format)?;
     let ticks = ticks::decoder(&settings.format)?;
     let ticks = ticks::follow(consumer.clone(), settings.tick_topic.clone(), ticks, board.clone());
-    let connections = settings.source.as_ref().map_or(1, |source| source.connections);
-    let connections = Arc::new(Semaphore::new(connections));
+    let allowance = Arc::new(Allowance::new(settings.source.as_ref(), budget));
     let shared = Shared {
         source,
         settings: Arc::new(settings),
         consumer: consumer.clone(),
         ticks,
-        connections,
+        allowance,
         looks: Looks::default(),
         resyncs,
     };

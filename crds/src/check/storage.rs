@@ -92,6 +92,10 @@ fn sizes(path: &str, replicator: &Replicator, found: &mut Vec<Violation>) {
         let message = format!("{storage} is too little");
         found.push(Violation::new(format!("{path}.index.storage"), message, "use at least 64Mi; the default is 10Gi"));
     }
+    if let Some(rate) = replicator.copy.max_bytes_per_second.as_ref().filter(|rate| rate.bytes() < 64 << 10) {
+        let fix = "use at least 64Ki, such as 20Mi, or leave it out to read as fast as it goes";
+        found.push(Violation::new(format!("{path}.copy.maxBytesPerSecond"), format!("{rate} is too little"), fix));
+    }
     let Some(size) = &replicator.commit_size else { return };
     if size.bytes() < 1 << 20 {
         let message = format!("{size} is too little");

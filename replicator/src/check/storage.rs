@@ -1,12 +1,12 @@
 //! The destination: is it there, may we write, and does it refuse to overwrite?
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutOptions, path::Path};
 
 use super::{CheckLine, Finding, innermost};
 use crate::settings::Storage;
-use crate::storage::Place;
+use crate::storage::{Place, Trouble, error_code, hasty};
 
 /// How long the storage has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,12 +43,6 @@ fn open(storage: &Storage) -> Result<Arc<dyn ObjectStore>, Finding> {
     Ok(place.map_err(unusable)?.folder)
 }
 
-/// The same options, but little is tried again: somebody waits for the answer.
-pub(super) fn hasty(options: HashMap<String, String>) -> HashMap<String, String> {
-    let hasty = [("max_retries", "1"), ("retry_timeout", "10s"), ("connect_timeout", "5s")];
-    options.into_iter().chain(hasty.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
-}
-
 /// Writes an object and reads it; then the second write of it must be refused: a commit of a Delta table relies on that.
 async fn write_twice(storage: &Storage, store: &dyn ObjectStore, probe: &Path) -> Result<(), Finding> {
     let create = || PutOptions { mode: PutMode::Create, ..PutOptions::default() };
@@ -69,52 +63,16 @@ async fn write_twice(storage: &Storage, store: &dyn ObjectStore, probe: &Path) -
 /// What an error of the storage means, and what to do.
 fn explained(storage: &Storage, doing: &str, error: &StoreError) -> Finding {
     let text = innermost(error).to_string();
-    let code = error_code(error);
-    let said = code.clone().unwrap_or_else(|| first_line(&text).to_owned());
-    match (error, code.as_deref()) {
-        (_, Some("NoSuchBucket")) => {
-            let bucket = storage.url.host_str().unwrap_or_default();
-            Finding::problem(
-                format!("there is no bucket {bucket}"),
-                "create the bucket, or correct spec.destination.uri, spec.destination.s3.region or .endpoint",
-            )
-        }
-        (_, Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken")) => {
-            Finding::problem(
-                format!("the credentials are refused ({said})"),
-                "correct the Secret of spec.destination.s3.credentials",
-            )
-        }
-        (_, Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException")) => {
-            Finding::problem(format!("the bucket is in another region ({said})"), "correct spec.destination.s3.region")
-        }
-        (StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }, _) => Finding::problem(
-            format!("access denied: these credentials may not {doing} ({said})"),
-            "allow s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket on the destination; for file:// give \
-             this user the right to write to the folder",
-        ),
-        _ if storage.url.scheme() == "file" => Finding::problem(
-            format!("cannot {doing}: {said}"),
-            "make spec.destination.uri a folder on a volume that has room and can be written",
-        ),
-        _ => Finding::problem(
-            format!("cannot {doing}: {said}"),
-            "check that spec.destination.uri and spec.destination.s3.endpoint are right and reachable",
-        ),
-    }
-}
-
-/// The `<Code>` of an S3 error document, which is somewhere in the chain of errors.
-fn error_code(error: &StoreError) -> Option<String> {
-    let mut link: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = link {
-        if let Some((code, _)) = error.to_string().split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"))
-        {
-            return Some(code.to_owned());
-        }
-        link = error.source();
-    }
-    None
+    let said = error_code(error).unwrap_or_else(|| first_line(&text).to_owned());
+    let trouble = Trouble::of(error, storage.url.as_str());
+    let wrong = match trouble {
+        Trouble::NoBucket => format!("there is no bucket {}", storage.url.host_str().unwrap_or_default()),
+        Trouble::Credentials => format!("the credentials are refused ({said})"),
+        Trouble::Region => format!("the bucket is in another region ({said})"),
+        Trouble::Denied => format!("access denied: these credentials may not {doing} ({said})"),
+        Trouble::Folder | Trouble::Other => format!("cannot {doing}: {said}"),
+    };
+    Finding::problem(wrong, trouble.advice())
 }
 
 fn first_line(text: &str) -> &str {

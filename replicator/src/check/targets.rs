@@ -1,14 +1,15 @@
 //! Where the Delta tables will be: is there one already, and is it ours?
 
-use super::{CheckLine, Finding, storage};
+use super::{CheckLine, Finding};
 use crate::settings::Settings;
+use crate::storage::hasty;
 use crate::table::{KeyedTable, TableSpec};
 
 /// Looks at each table's Delta log. One that is not there yet is no line: the first commit makes it.
 pub(super) async fn check(settings: &Settings) -> Vec<CheckLine> {
     let mut lines = Vec::new();
     for table in &settings.tables {
-        let options = storage::hasty(settings.storage.options.clone());
+        let options = hasty(settings.storage.options.clone());
         let spec = TableSpec { options, ..settings.table_spec(table) };
         let found = match KeyedTable::existing_version(&spec).await {
             Ok(None) => continue,

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Counts buffered bytes against a limit. Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
 pub struct Budget {
     limit: usize,
-    used: Arc<AtomicUsize>,
+    all: Arc<All>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    used: AtomicUsize,
+    freed: Notify,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, used: Arc::default() }
+        Self { limit, all: Arc::default() }
     }
 
     /// Bytes that may be buffered.
@@ -25,7 +31,19 @@ impl Budget {
 
     /// Bytes that are buffered now.
     pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.all.used.load(Ordering::Relaxed)
+    }
+
+    /// Waits until `enough` says so of the bytes that are buffered; it is asked now, and whenever some are given back.
+    pub async fn until(&self, enough: impl Fn(usize) -> bool) {
+        loop {
+            // Before the question: what is given back after it wakes this.
+            let freed = self.all.freed.notified();
+            if enough(self.used()) {
+                return;
+            }
+            freed.await;
+        }
     }
 
     /// The part of one more table.
@@ -114,15 +132,18 @@ impl Held {
     }
 
     /// Changes what is held, without a change of what it is.
-    pub(super) fn grow(&mut self, bytes: usize) {
-        let table = &self.share.table;
+    pub(crate) fn grow(&mut self, bytes: usize) {
+        let (all, table) = (&self.share.budget.all, &self.share.table);
         let decoded = self.decoded.then_some(&table.decoded);
-        for counter in [&*self.share.budget.used, &table.used].into_iter().chain(decoded) {
+        for counter in [&all.used, &table.used].into_iter().chain(decoded) {
             if bytes >= self.bytes {
                 counter.fetch_add(bytes - self.bytes, Ordering::Relaxed);
             } else {
                 counter.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
             }
+        }
+        if bytes < self.bytes {
+            all.freed.notify_waiters();
         }
         self.bytes = bytes;
     }
@@ -174,6 +195,22 @@ mod tests {
         assert_eq!((share.used(), share.decoded()), (55, 25));
         drop((first, raw));
         assert_eq!((budget.used(), share.used(), share.decoded()), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_is_asked_again_when_some_is_given_back() {
+        let budget = Budget::new(100);
+        let (first, second) = (budget.hold(60), budget.hold(30));
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.until(|used| used <= 50).await }
+        });
+        tokio::task::yield_now().await;
+        drop(second);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "60 bytes are too many");
+        drop(first);
+        waiting.await.unwrap();
     }
 
     #[tokio::test]

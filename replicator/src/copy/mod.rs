@@ -4,18 +4,22 @@
 //! Barrier, chunks, follow: a chunk is a range of keys at a snapshot of its own, and one commit with both. Events are skipped
 //! that the chunk of their key has seen, until the stream has passed all chunks.
 
+mod allowance;
 mod begin;
 mod chunks;
 mod error;
 mod look_up;
+mod pace;
 mod plan;
 mod record;
+mod room;
 mod source;
 mod speed;
 mod verdict;
 mod watch;
 mod work;
 
+pub use allowance::Allowance;
 pub use chunks::{Copying, ensure};
 pub use error::CopyError;
 pub use look_up::look_up;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tributary_crds::TableSpec;
 use tributary_sources::postgres::{self, Position, Session, SourceError};
 
+use super::Allowance;
 use crate::settings::SourceSettings;
 
 /// The database that one table is copied from.
@@ -15,8 +16,8 @@ pub struct CopySource {
     pub settings: Arc<SourceSettings>,
     /// The table.
     pub table: TableSpec,
-    /// Sessions that read rows, of all tables of this process.
-    pub connections: Arc<Semaphore>,
+    /// What all tables of this process may take together.
+    pub allowance: Arc<Allowance>,
     /// The session in which the tables of this process are looked at, one after the other.
     pub looks: Looks,
 }

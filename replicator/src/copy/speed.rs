@@ -27,7 +27,14 @@ impl Speed {
         let expected = self.expected.max(rows);
         let known = format!("{rows} of about {expected} rows are copied, {speed:.0} a second");
         let left = (expected - rows) as f64 / speed;
-        if left.is_finite() { format!("{known}; about {left:.0} s are left") } else { known }
+        match (rows < expected, left.is_finite()) {
+            (true, true) => format!("{known}; about {:.0} s are left", left.ceil()),
+            (true, false) => known,
+            // There may be more than the server estimates.
+            (false, _) => {
+                format!("{known}; the last of them, and then the changes that came meanwhile, are waited for")
+            }
+        }
     }
 }
 
@@ -41,6 +48,12 @@ mod tests {
         let words = speed.words(2000, Duration::from_secs(2));
         assert_eq!(words, "2000 of about 5000 rows are copied, 500 a second; about 6 s are left");
         assert_eq!((speed.percent(2000), speed.percent(6000), Speed::new(0, 0).percent(5)), (40, 99, 0));
+        let words = speed.words(5000, Duration::from_secs(8));
+        assert!(
+            words.ends_with("; the last of them, and then the changes that came meanwhile, are waited for"),
+            "{words}"
+        );
+        assert!(speed.words(4999, Duration::from_secs(8)).ends_with("; about 1 s are left"));
         assert_eq!(speed.words(1000, Duration::ZERO), "1000 of about 5000 rows are copied, 0 a second");
     }
 }

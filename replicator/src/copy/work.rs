@@ -7,7 +7,8 @@ use tributary_sources::postgres::{self, Range, Reading, Session, differences};
 
 use super::begin::Origin;
 use super::plan::Plan;
-use super::{CopyError, CopySource};
+use super::{Allowance, CopyError, CopySource};
+use crate::consume::Held;
 use crate::pipeline::{Anew, Backoff, PipelineError};
 use crate::report::TableHandle;
 use crate::table::{ChunkTarget, ChunkWriter, WrittenChunk};
@@ -27,6 +28,7 @@ struct Unfinished {
     part: Part,
     snapshot: String,
     writer: ChunkWriter,
+    memory: Held,
 }
 
 /// What all workers share.
@@ -64,26 +66,30 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads the next chunk, in one transaction. The last of `parts` is what is being read, so that nobody else reads it when this
+    /// Reads the next chunk, in one transaction, which is not begun before there is memory for it. The last of `parts` is what is being read, so that nobody else reads it when this
     /// fails.
     async fn next(&self, parts: &mut Vec<Part>) -> Result<Option<Unfinished>, PipelineError> {
-        let permit = self.source.connections.acquire().await;
+        let Allowance { connections, room, pace } = &*self.source.allowance;
+        let mut memory = room.take().await;
+        pace.turn().await;
+        let permit = connections.acquire().await;
         let _permit = permit.map_err(|error| PipelineError::Internal(error.to_string()))?;
         let session = self.source.connect().await.map_err(CopyError::from)?;
         let reading = Reading::begin(&session, &self.source.table.name).await.map_err(CopyError::from)?;
         self.refuse_other_table(&session).await?;
         if parts.is_empty() {
-            let part = self.plan.lock().await.next(&session, &self.source.table.name).await;
+            let per_second = pace.per_second().map(|bytes| bytes / self.source.settings.connections.max(1) as u64);
+            let part = self.plan.lock().await.next(&session, &self.source.table.name, per_second).await;
             parts.extend(part.map_err(CopyError::from)?);
         }
         let Some((_, condition)) = parts.last() else { return Ok(None) };
-        let writer = self.write(&reading, condition.as_deref()).await?;
+        let writer = self.write(&reading, condition.as_deref(), &mut memory).await?;
         let snapshot = reading.snapshot().to_string();
         if let Err(error) = reading.end().await {
             writer.discard().await;
             return Err(CopyError::from(error).into());
         }
-        Ok(parts.pop().map(|part| Unfinished { part, snapshot, writer }))
+        Ok(parts.pop().map(|part| Unfinished { part, snapshot, writer, memory }))
     }
 
     /// All chunks are of one table.
@@ -100,16 +106,33 @@ impl Shared {
         }
     }
 
-    async fn write(&self, reading: &Reading<'_>, condition: Option<&str>) -> Result<ChunkWriter, PipelineError> {
-        let mut rows = reading.rows(&self.origin.reader, condition).await.map_err(CopyError::from)?;
-        let mut writer = ChunkWriter::new(&self.target);
+    async fn write(
+        &self,
+        reading: &Reading<'_>,
+        condition: Option<&str>,
+        memory: &mut Held,
+    ) -> Result<ChunkWriter, PipelineError> {
+        let Allowance { room, pace, .. } = &*self.source.allowance;
+        let rows = reading.rows(&self.origin.reader, condition).await.map_err(CopyError::from)?;
+        let mut rows = rows.in_batches_of(pace.batch(room.batch()));
+        let mut writer = ChunkWriter::new(&self.target, room.chunk());
         loop {
-            let next = match rows.next().await {
-                Ok(Some(batch)) => writer.write(&batch).await.map_err(PipelineError::from),
-                Ok(None) => return Ok(writer),
+            let (began, before) = (pace.turn().await, rows.received());
+            let batch = rows.next().await;
+            pace.read(began, rows.received() - before);
+            let written = match batch {
+                Ok(Some(batch)) => {
+                    // A single row may take more than a chunk is given.
+                    memory.grow(room.chunk().max(writer.memory() + batch.get_array_memory_size()));
+                    writer.write(&batch).await.map_err(PipelineError::from)
+                }
+                Ok(None) => {
+                    self.plan.lock().await.read(writer.rows(), rows.received());
+                    return Ok(writer);
+                }
                 Err(error) => Err(CopyError::from(error).into()),
             };
-            if let Err(error) = next {
+            if let Err(error) = written {
                 writer.discard().await;
                 return Err(error);
             }
@@ -119,8 +142,9 @@ impl Shared {
 
 /// Completes the files of a chunk, and has it committed.
 async fn finish(unfinished: Option<Unfinished>, chunks: &mpsc::Sender<Read>) -> Result<(), PipelineError> {
-    let Some(Unfinished { part: (range, _), snapshot, writer }) = unfinished else { return Ok(()) };
+    let Some(Unfinished { part: (range, _), snapshot, writer, memory }) = unfinished else { return Ok(()) };
     let written = writer.finish().await?;
+    drop(memory);
     // Who waits for chunks no more does not need this one.
     let _ = chunks.send(Read { range, snapshot, written }).await;
     Ok(())

@@ -172,7 +172,9 @@ impl Pipeline {
         let Self { spec, report, stop, .. } = self;
         let Some(copies) = retry(report, stop, || Copies::read(spec)).await? else { return Ok(Ended::Stopped) };
         let Copies { shadow, resynced } = copies.clone().unwrap_or_default();
-        let wish = self.resyncs.wish(&report.name(), resynced.as_deref()).filter(|_| self.source.is_some());
+        let wish = self.resyncs.wish(&report.name(), resynced.as_deref());
+        report.resync_refused(wish.is_some() && self.source.is_none());
+        let wish = wish.filter(|_| self.source.is_some());
         if let (Some(wish), Some(_)) = (wish, copies) {
             let anew = Anew { why: "asked for".to_owned(), follows: true };
             return Ok(if self.begin_shadow(&anew, Some(&wish)).await? { Ended::Again } else { Ended::Stopped });
@@ -215,6 +217,9 @@ impl Pipeline {
     /// Follows the topic from where the table is, until told to stop.
     async fn follow(&self, table: Option<KeyedTable>, decoder: Decoder) -> Result<Followed, PipelineError> {
         let record = table.as_ref().and_then(KeyedTable::copy_record).map(CopyRecord::parse).transpose()?;
+        if record.as_ref().is_some_and(|record| !record.is_passed()) {
+            self.report.follows_copy(false);
+        }
         // A topic is not followed from where the table is if the two do not belong together any more.
         if let (Some(source), Some(record)) = (&self.source, &record) {
             copy::compare(source, record).await?;

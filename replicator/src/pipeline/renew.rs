@@ -54,8 +54,28 @@ impl Pipeline {
         Ok(begun.is_some())
     }
 
-    /// Makes the shadow, from wherever an earlier process left it, and swaps it with the table's rows.
+    /// Makes the shadow, from wherever an earlier process left it, and swaps it with the table's rows. One that is damaged is made
+    /// once more in another place.
     pub(super) async fn renew(
+        &self,
+        shadow: &Shadow,
+        source: &CopySource,
+        decoder: &impl Fn() -> Result<Decoder, RegistryError>,
+    ) -> Result<Ended, PipelineError> {
+        let error = match Box::pin(self.renew_in(shadow, source, decoder)).await {
+            Err(error) if is_damage(&error) => error,
+            ended => return ended,
+        };
+        self.report.copied_anew(&describe(&error));
+        match retry(&self.report, &self.stop, || shadow.discard(&self.spec)).await? {
+            Some(Some(next)) => Box::pin(self.renew_in(&next, source, decoder)).await,
+            Some(None) => Ok(Ended::Again),
+            None => Ok(Ended::Stopped),
+        }
+    }
+
+    /// Makes the shadow in the place that it has.
+    async fn renew_in(
         &self,
         shadow: &Shadow,
         source: &CopySource,
@@ -70,19 +90,12 @@ impl Pipeline {
             ..self.clone()
         };
         let renewed = async {
-            let (mut anew, mut refitted, mut discarded) = (false, None, false);
+            let (mut anew, mut refitted) = (false, None);
             loop {
                 match Box::pin(own.make(self, (shadow, source, anew), decoder)).await {
                     Ok(Some(ended)) => return Ok(ended),
                     // The table has moved on: so does the shadow.
                     Ok(None) => anew = false,
-                    Err(error) if is_damage(&error) && !std::mem::replace(&mut discarded, true) => {
-                        report.copied_anew(&describe(&error));
-                        if retry(&report, &self.stop, || shadow.discard(&self.spec)).await?.is_none() {
-                            return Ok(Ended::Stopped);
-                        }
-                        anew = false;
-                    }
                     Err(error) => {
                         report.copied_anew(&own.anew(error, &mut refitted)?.why);
                         anew = true;
@@ -172,6 +185,7 @@ impl Pipeline {
     ) -> Result<Option<Ended>, PipelineError> {
         let Self { report, stop, .. } = self;
         let spec = &table.spec;
+        report.follows_copy(false);
         let Some(known) = retry(report, stop, || applied(spec)).await? else { return Ok(Some(Ended::Stopped)) };
         let Some(ends) = stop.run_until_cancelled(self.copying(source).ends()).await else {
             return Ok(Some(Ended::Stopped));
@@ -211,6 +225,9 @@ fn cured(error: &PipelineError) -> Option<(String, bool)> {
     Some(match error {
         PipelineError::Table(TableError::ColumnType { column, table, source_type }) => {
             (format!("column {column} is {table} in the Delta table and {source_type} in its events"), true)
+        }
+        PipelineError::Table(TableError::ColumnCase { column, table }) => {
+            (format!("column {table} of the Delta table is {column} in its events"), true)
         }
         PipelineError::Table(TableError::KeyChanged { table, source_key }) => {
             (format!("the key is ({table}) in the Delta table and ({source_key}) in its events"), true)

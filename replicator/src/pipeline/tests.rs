@@ -141,6 +141,26 @@ async fn a_table_that_has_to_be_copied_anew_is_not_followed_when_nobody_reads_th
     assert!(error.contains("(a column was renamed)") && error.contains("copy.connections is 0"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_a_copy_anew_is_refused_in_a_warning_when_nobody_reads_the_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = batch(0, "", &[(Op::Create, 1, Some("a"))]).schema;
+    KeyedTable::create(&spec(&directory), &source).await.unwrap();
+    let (kafka, budget, stop) = (MockCluster::new(1).unwrap(), Budget::new(64 << 20), CancellationToken::new());
+    let report = Board::new(budget.clone()).table("t", "t");
+    let pipeline = pipeline(spec(&directory), consumer(&kafka, &budget), report.clone(), stop.clone());
+    pipeline.resyncs.ask("t", "1");
+    let run = tokio::spawn(pipeline.run(|| Ok(Decoder::json())));
+    let warned = async {
+        while !report.state().warnings.iter().any(|warning| warning.contains("tributary.dev/resync")) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, warned).await.expect("it is ignored without a word");
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
 fn spec(directory: &TempDir) -> TableSpec {
     let url = Url::from_directory_path(directory.path()).unwrap();
     TableSpec::new(url, "t")

@@ -48,6 +48,12 @@ impl Board {
         TableHandle { table: Arc::clone(table), board: self.clone() }
     }
 
+    /// The place of a table that is on the board.
+    pub fn find(&self, name: &str) -> Option<TableHandle> {
+        let table = lock(&self.shared.tables).get(name).map(Arc::clone)?;
+        Some(TableHandle { table, board: self.clone() })
+    }
+
     /// The states of all tables, by name.
     pub fn tables(&self, now: Timestamp) -> Vec<TableState> {
         lock(&self.shared.tables).values().map(|table| lock(table).knowledge.state(now)).collect()

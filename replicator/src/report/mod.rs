@@ -1,5 +1,6 @@
 //! Metrics, health, the state of each table, the resource's status.
 
+mod address;
 mod board;
 mod describe;
 mod http;
@@ -15,6 +16,7 @@ mod stats;
 mod status;
 mod summary;
 
+pub use address::address;
 pub use board::{Board, TableHandle};
 pub use describe::describe;
 pub use http::{ListenError, listen, serve};

@@ -37,6 +37,13 @@ impl Resyncs {
         wishes.wished.clone().filter(|wish| taken_in != Some(wish))
     }
 
+    /// Forgets the wishes that are not among those `asked` for any more. The tables that had one.
+    pub fn keep(&self, asked: &BTreeMap<String, String>) -> Vec<String> {
+        let mut tables = self.tables();
+        let withdrawn = tables.iter_mut().filter(|(table, _)| !asked.contains_key(*table));
+        withdrawn.filter_map(|(table, wishes)| wishes.wished.take().map(|_| table.clone())).collect()
+    }
+
     fn tables(&self) -> MutexGuard<'_, BTreeMap<String, Wishes>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,6 +64,18 @@ mod tests {
         assert!(resyncs.ask("public.users", "2"));
         assert_eq!(resyncs.wish("public.users", Some("1")).as_deref(), Some("2"));
         assert_eq!(resyncs.wish("public.orders", None), None);
+    }
+
+    #[test]
+    fn a_wish_that_is_withdrawn_is_forgotten() {
+        let resyncs = Resyncs::default();
+        resyncs.ask("public.users", "1");
+        resyncs.ask("public.orders", "1");
+        let asked = BTreeMap::from([("public.orders".to_owned(), "1".to_owned())]);
+        assert_eq!(resyncs.keep(&asked), ["public.users"]);
+        assert_eq!(resyncs.keep(&asked), [""; 0]);
+        assert_eq!(resyncs.wish("public.users", None), None);
+        assert_eq!(resyncs.wish("public.orders", None).as_deref(), Some("1"));
     }
 
     #[test]

@@ -12,6 +12,11 @@ use crate::change::{OpCounts, PartitionProgress};
 use crate::consume::{PartitionRange, Tick};
 use crate::table::Committed;
 
+/// Said of a table whose annotation nobody can follow.
+pub(super) const RESYNC_REFUSED: &str = "the annotation tributary.dev/resync asks for a copy anew, and nothing can be copied, because \
+     spec.replicator.copy.connections is 0, so that the replicator does not read the database. Set it to 1 or more, or remove the \
+     annotation";
+
 /// State of one table, as `/tables` gives it. Holds no values of rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,6 +105,8 @@ pub(super) struct Knowledge {
     copy: Option<CopyStage>,
     /// Why the source cannot be looked at.
     unseen: Option<String>,
+    /// What is said of a copy anew that is wished for while nobody reads the database.
+    resync_refused: Option<&'static str>,
     /// How far the shadow is that is to take the place of the table's rows.
     shadow: Option<ShadowStage>,
 }
@@ -199,6 +206,12 @@ impl Knowledge {
             self.lag.source_at(None);
         }
         self.unseen.clone().filter(|_| is_new)
+    }
+
+    /// Whether that is new.
+    pub(super) fn resync_refused(&mut self, refused: bool) -> bool {
+        let now = refused.then_some(RESYNC_REFUSED);
+        std::mem::replace(&mut self.resync_refused, now) != now
     }
 
     /// How far the source's log is now.
@@ -348,7 +361,8 @@ impl Knowledge {
     fn warnings(&self) -> Vec<String> {
         let unseen = self.unseen.as_ref().map(|why| unseen(why));
         let ticks_unread = self.ticks_unread.as_ref().map(|why| ticks_unread(why));
-        self.state.warnings.iter().cloned().chain(unseen).chain(ticks_unread).collect()
+        let refused = self.resync_refused.map(str::to_owned);
+        self.state.warnings.iter().cloned().chain(refused).chain(unseen).chain(ticks_unread).collect()
     }
 
     fn outstanding(&self) -> u64 {

@@ -11,7 +11,9 @@ use super::TableState;
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// No connection, or no answer in time.
-    #[error("no replicator answers at {url}; start one with `replicator run -f FILE`, or name its address with --url")]
+    #[error(
+        "no replicator answers at {url}; start one with `replicator run -f FILE`, or say where it answers with -f FILE or --url"
+    )]
     NoAnswer {
         /// What was asked.
         url: Url,
@@ -20,7 +22,7 @@ pub enum StatusError {
         source: reqwest::Error,
     },
     /// The answer is not a list of tables.
-    #[error("what answers at {url} is not a replicator of this version; check --url")]
+    #[error("what answers at {url} is not a replicator of this version; check -f or --url")]
     NotAReplicator {
         /// What was asked.
         url: Url,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use tributary_crds::{CdcReplication, TableSpec};
 
 use super::ticks::Ticks;
 use crate::consume::Consumer;
-use crate::copy::{CopySource, Looks};
+use crate::copy::{Allowance, CopySource, Looks};
 use crate::decode::{Decoder, RegistryClient, RegistryError};
 use crate::pipeline::{CommitLimits, Pipeline, PipelineError};
 use crate::report::{Resyncs, TableHandle, describe};
@@ -39,8 +39,8 @@ pub(super) struct Shared {
     pub(super) consumer: Consumer,
     /// How far the connector is.
     pub(super) ticks: watch::Receiver<Ticks>,
-    /// Sessions that read rows of the source.
-    pub(super) connections: Arc<Semaphore>,
+    /// What first copies may take together.
+    pub(super) allowance: Arc<Allowance>,
     /// The session in which tables are looked at.
     pub(super) looks: Looks,
     /// Wishes for copies anew.
@@ -85,7 +85,7 @@ impl Shared {
         let source = settings.source.as_ref().map(|source| CopySource {
             settings: Arc::new(source.clone()),
             table: TableSpec::new(&table.name),
-            connections: Arc::clone(&self.connections),
+            allowance: Arc::clone(&self.allowance),
             looks: Arc::clone(&self.looks),
         });
         let pipeline = Pipeline {

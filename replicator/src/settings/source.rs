@@ -1,6 +1,6 @@
 //! The database that rows are copied from.
 
-use tributary_crds::{CdcReplication, Postgres};
+use tributary_crds::{CdcReplication, Postgres, Quantity};
 use tributary_sources::postgres::{self, Credentials, Naming};
 
 use super::{Secrets, SettingsError};
@@ -18,13 +18,16 @@ pub struct SourceSettings {
     pub publication: String,
     /// Sessions that read rows at the same time.
     pub connections: usize,
+    /// Bytes of rows that they may read in a second, together.
+    pub bytes_per_second: Option<u64>,
     /// How events name the columns.
     pub naming: Naming,
 }
 
 impl SourceSettings {
     pub(super) fn of(resource: &CdcReplication, secrets: &Secrets) -> Result<Option<Self>, SettingsError> {
-        let connections = usize::try_from(resource.spec.replicator.copy.connections).unwrap_or(0);
+        let copy = &resource.spec.replicator.copy;
+        let connections = usize::try_from(copy.connections).unwrap_or(0);
         let Some(postgres) = resource.spec.source.postgres.as_ref().filter(|_| connections > 0) else {
             return Ok(None);
         };
@@ -35,6 +38,7 @@ impl SourceSettings {
             slot: postgres::slot(resource),
             publication: postgres::publication(resource),
             connections,
+            bytes_per_second: copy.max_bytes_per_second.as_ref().map(Quantity::bytes),
             naming: if resource.spec.format.avro.is_some() { Naming::Avro } else { Naming::AsIs },
         }))
     }

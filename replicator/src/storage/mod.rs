@@ -3,6 +3,7 @@
 mod credentials;
 mod profile;
 mod s3;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,13 @@ use url::Url;
 
 pub use credentials::SECRET_FOLDER;
 pub(crate) use credentials::read_secret;
+pub(crate) use trouble::{Trouble, error_code};
+
+/// The same options, but little is tried again: somebody waits for the answer.
+pub(crate) fn hasty(options: HashMap<String, String>) -> HashMap<String, String> {
+    let hasty = [("max_retries", "1"), ("retry_timeout", "10s"), ("connect_timeout", "5s")];
+    options.into_iter().chain(hasty.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
 
 /// A folder of a storage.
 #[derive(Clone, Debug)]

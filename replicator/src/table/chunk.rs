@@ -11,7 +11,7 @@ use super::columns::Columns;
 use super::context::Context;
 use super::log::PartitionValues;
 use super::rewrite::Output;
-use super::writer::partitions;
+use super::writer::{Memory, partitions};
 use crate::change::rows_in_columns;
 
 /// Partitions whose files are written at the same time: each takes memory.
@@ -28,6 +28,8 @@ pub struct ChunkTarget {
 /// Writes the rows of a chunk.
 pub struct ChunkWriter {
     table: ChunkTarget,
+    /// Bytes that the open files may take together.
+    most: usize,
     open: BTreeMap<PartitionValues, Output>,
     written: WrittenChunk,
 }
@@ -41,9 +43,20 @@ pub struct WrittenChunk {
 }
 
 impl ChunkWriter {
-    /// Nothing is written yet.
-    pub fn new(table: &ChunkTarget) -> Self {
-        Self { table: table.clone(), open: BTreeMap::new(), written: WrittenChunk::default() }
+    /// Nothing is written yet. What is written takes about `memory` bytes of memory, and a little more for a moment: where that does
+    /// not do for a file, it is ended before it is as large as files should be.
+    pub fn new(table: &ChunkTarget, memory: usize) -> Self {
+        Self { table: table.clone(), most: memory, open: BTreeMap::new(), written: WrittenChunk::default() }
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub fn memory(&self) -> usize {
+        self.open.values().map(Output::memory).sum()
+    }
+
+    /// Rows that were written.
+    pub fn rows(&self) -> u64 {
+        self.written.rows
     }
 
     /// Writes rows of the source.
@@ -64,17 +77,33 @@ impl ChunkWriter {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
                 std::collections::btree_map::Entry::Vacant(vacant) => {
                     let output = Output::new(&self.table.context, &self.table.columns, vacant.key().clone(), true)?;
-                    vacant.insert(output)
+                    vacant.insert(output.within(Memory::of(self.most / 4)))
                 }
             };
             output.push(own, target).await?;
         }
+        while self.memory() > self.most {
+            self.end_largest().await?;
+        }
+        Ok(())
+    }
+
+    async fn end_largest(&mut self) -> Result<(), TableError> {
+        let largest = self.open.iter().max_by_key(|(_, output)| output.memory()).map(|(values, _)| values.clone());
+        match largest.and_then(|values| self.open.remove(&values)) {
+            Some(output) => self.end(output).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn end(&mut self, output: Output) -> Result<(), TableError> {
+        self.written.files.extend(output.finish().await?.into_iter().map(|written| written.file));
         Ok(())
     }
 
     async fn close(&mut self) -> Result<(), TableError> {
         for output in std::mem::take(&mut self.open).into_values() {
-            self.written.files.extend(output.finish().await?.into_iter().map(|written| written.file));
+            self.end(output).await?;
         }
         Ok(())
     }
@@ -87,7 +116,7 @@ impl ChunkWriter {
 
     /// Removes what was written: the chunk was not read to its end. What is being written leaves nothing.
     pub async fn discard(self) {
-        let Self { table, written, open } = self;
+        let Self { table, written, open, .. } = self;
         drop(open);
         table.context.discard(written.files.iter().map(|file| file.add.path.clone()).collect()).await;
         written.files.iter().for_each(|file| file.keys.remove());

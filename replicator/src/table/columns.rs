@@ -107,12 +107,23 @@ impl Columns {
         self.with_columns_of(&source)
     }
 
+    fn refuse_other_case(&self, column: &str) -> Result<(), TableError> {
+        let mut own = self.arrow.fields().iter().map(|field| field.name());
+        match own.find(|own| own.to_lowercase() == column.to_lowercase()) {
+            Some(table) => Err(TableError::ColumnCase { column: column.to_owned(), table: table.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// These columns and those of `other` that are missing here. Another type of one that is not is an error.
     pub(super) fn with_columns_of(&self, other: &Self) -> Result<Self, TableError> {
         let mut fields = self.arrow.fields().to_vec();
         for field in other.arrow.fields() {
             match self.arrow.column_with_name(field.name()) {
-                None => fields.push(Arc::clone(field)),
+                None => {
+                    self.refuse_other_case(field.name())?;
+                    fields.push(Arc::clone(field));
+                }
                 Some((_, own)) if own.data_type() == field.data_type() => {}
                 Some((_, own)) => return Err(column_type(own, field)),
             }
@@ -169,6 +180,14 @@ mod tests {
         let table = Columns::of_source(&source(&[("id", Arrow::Int32)], vec![0])).unwrap();
         let error = table.grown_by(&source(&[("id", Arrow::Int64)], vec![0])).unwrap_err().to_string();
         assert!(error.starts_with("column id: the Delta table holds integer, the source now sends long."), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_differs_only_by_case_is_refused_with_both_names() {
+        let table = Columns::of_source(&source(&[("id", Arrow::Int32), ("userName", Arrow::Utf8)], vec![0])).unwrap();
+        let renamed = source(&[("id", Arrow::Int32), ("username", Arrow::Utf8)], vec![0]);
+        let error = table.grown_by(&renamed).unwrap_err().to_string();
+        assert!(error.starts_with("column username of the source is userName in the Delta table"), "{error}");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Context {
     pub(super) fn parquet_file(&self, add: &Add) -> ParquetFile {
         ParquetFile {
             store: Arc::clone(&self.store),
-            path: Path::parse(&add.path).unwrap_or_else(|_| Path::from(add.path.as_str())),
+            path: located(&add.path),
             size: add.size as u64,
             partition_values: add.partition_values.clone(),
             bytes: None,
@@ -105,10 +105,25 @@ impl Context {
         Ok(IndexDirectory::open(&self.spec, &columns.key_kind())?)
     }
 
+    /// A data file that somebody removed is an error.
+    pub(super) async fn refuse_missing(&self, path: &str) -> Result<(), TableError> {
+        match self.store.head(&located(path)).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(TableError::MissingFile { uri: self.uri.to_string(), path: path.to_owned() })
+            }
+            Err(error) => Err(self.storage("look for a data file of")(error)),
+        }
+    }
+
     /// The keys of a data file: the stored run, or one that is made from the file's key columns.
     pub(super) async fn keys(&self, columns: &Columns, add: &Add, rows: u64) -> Result<KeyRun, TableError> {
         let keys = match self.index(columns)?.load(&add.path, rows)? {
-            Some(keys) => keys,
+            // Nobody reads the file then, so that nobody would notice.
+            Some(keys) => {
+                self.refuse_missing(&add.path).await?;
+                keys
+            }
             None => self.rebuild_keys(columns, add, rows).await?,
         };
         self.spec.opening.one_more();
@@ -129,7 +144,7 @@ impl Context {
     pub(super) async fn refuse_tie(&self, columns: &Columns, add: &Add, keys: &KeyRun) -> Result<(), TableError> {
         let Some((first, second)) = keys.tie() else { return Ok(()) };
         let rows = self.parquet_file(add).rows_at(Arc::new(columns.key_schema()), &[first, second]).await;
-        let rows = rows.map_err(TableError::data_file(&self.uri, &add.path))?;
+        let rows = rows.map_err(TableError::read_data_file(&self.uri, &add.path))?;
         let encoded = columns.key_encoder()?.rows(rows.columns())?;
         let what = if encoded.row(0) == encoded.row(1) { "the same key" } else { "keys with the same hash" };
         keys.remove();
@@ -148,6 +163,11 @@ impl Context {
             }
         }
     }
+}
+
+/// Where a data file is that the log names so.
+fn located(path: &str) -> Path {
+    Path::parse(path).unwrap_or_else(|_| Path::from(path))
 }
 
 fn hashes(encoder: &KeyEncoder, key: &RecordBatch) -> Result<Vec<KeyHash>, arrow_schema::ArrowError> {
@@ -175,8 +195,8 @@ impl StoredFile<'_> {
         let (uri, path) = (Arc::clone(&self.context.uri), self.add.path.clone());
         let schema = Arc::new(self.columns.key_schema());
         let batches = self.context.parquet_file(self.add).columns(schema).await;
-        let batches = batches.map_err(TableError::data_file(&uri, &path))?;
-        Ok(batches.map(move |batch| batch.map_err(TableError::data_file(&uri, &path))))
+        let batches = batches.map_err(TableError::read_data_file(&uri, &path))?;
+        Ok(batches.map(move |batch| batch.map_err(TableError::read_data_file(&uri, &path))))
     }
 
     /// The file holds another number of rows than the log says.

@@ -1,15 +1,21 @@
 //! What can go wrong with a table, and of what kind it is.
 
+mod cause;
+
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
+use self::cause::{
+    advice, damage, kernel_advice, kernel_kind, of_storage, parquet_advice, parquet_kind, storage_kind,
+    without_backtrace,
+};
 use super::index::IndexError;
 
 /// Why a table could not be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The storage could not be read or written.
-    #[error("cannot {doing} the Delta table at {uri}")]
+    #[error("cannot {doing} the Delta table at {uri}{}", advice(source, uri))]
     Storage {
         /// What was tried: `open`, `write`, …
         doing: &'static str,
@@ -20,7 +26,7 @@ pub enum TableError {
         source: Box<object_store::Error>,
     },
     /// The Delta log could not be read or checkpointed.
-    #[error("cannot {doing} the Delta table at {uri}")]
+    #[error("cannot {doing} the Delta table at {uri}{}", kernel_advice(source, uri))]
     Log {
         /// What was tried.
         doing: &'static str,
@@ -42,11 +48,24 @@ pub enum TableError {
         problem: String,
     },
     /// A data file could not be read.
-    #[error("cannot read the data file {path} of the Delta table")]
-    DataFile {
+    #[error("cannot read the data file {path} of the Delta table at {uri}{}", parquet_advice(source, uri))]
+    ReadDataFile {
+        /// Address of the table.
+        uri: String,
         /// Path below the table.
         path: String,
         /// What the reader said.
+        #[source]
+        source: Box<ParquetError>,
+    },
+    /// A data file could not be written: the storage refuses it, or is full.
+    #[error("cannot write the data file {path} of the Delta table at {uri}{}", parquet_advice(source, uri))]
+    WriteDataFile {
+        /// Address of the table.
+        uri: String,
+        /// Path below the table.
+        path: String,
+        /// What the writer said.
         #[source]
         source: Box<ParquetError>,
     },
@@ -146,7 +165,7 @@ pub enum TableError {
     /// The columns of the source do not fit those of the table.
     #[error(
         "column {column}: the Delta table holds {table}, the source now sends {source_type}. Have the table \
-             copied anew (the annotation tributary.dev/resync, or `replicator resync`), or change the column back"
+             copied anew (the annotation tributary.dev/resync, or `replicator resync`)"
     )]
     ColumnType {
         /// Name of the column.
@@ -155,6 +174,17 @@ pub enum TableError {
         table: String,
         /// Type at the source.
         source_type: String,
+    },
+    /// The source has a column whose name differs from that of one of the table only by case.
+    #[error(
+        "column {column} of the source is {table} in the Delta table, and Delta takes the two for the same. Have the table copied \
+             anew (the annotation tributary.dev/resync, or `replicator resync`)"
+    )]
+    ColumnCase {
+        /// Name at the source.
+        column: String,
+        /// Name in the table.
+        table: String,
     },
     /// The key of the source table changed.
     #[error(
@@ -219,7 +249,7 @@ impl TableError {
         match self {
             Self::Storage { source, .. } => storage_kind(source),
             Self::Log { source, .. } => kernel_kind(source),
-            Self::DataFile { source, .. } => parquet_kind(source),
+            Self::ReadDataFile { source, .. } | Self::WriteDataFile { source, .. } => parquet_kind(source),
             Self::Index(IndexError::Io { .. }) => ErrorKind::Unavailable,
             Self::Index(IndexError::Damaged { .. })
             | Self::DamagedLog { .. }
@@ -232,6 +262,7 @@ impl TableError {
             | Self::SecondCopy { .. } => ErrorKind::Foreign,
             Self::NoKey
             | Self::ColumnType { .. }
+            | Self::ColumnCase { .. }
             | Self::KeyChanged { .. }
             | Self::Layout { .. }
             | Self::UnknownValue { .. }
@@ -262,12 +293,21 @@ impl TableError {
     }
 
     /// A data file that is not there is another matter than one that cannot be reached.
-    pub(super) fn data_file(uri: &str, path: &str) -> impl FnOnce(ParquetError) -> Self + use<> {
+    pub(super) fn read_data_file(uri: &str, path: &str) -> impl FnOnce(ParquetError) -> Self + use<> {
         let (uri, path) = (uri.to_owned(), path.to_owned());
         move |source| match of_storage(&source) {
             Some(object_store::Error::NotFound { .. }) => Self::MissingFile { uri, path },
-            Some(_) => Self::DataFile { path, source: Box::new(source) },
+            Some(_) => Self::ReadDataFile { uri, path, source: Box::new(source) },
             None => Self::Damaged { uri, path, problem: source.to_string() },
+        }
+    }
+
+    /// What the storage did not refuse was ours to write.
+    pub(super) fn write_data_file(uri: &str, path: &str) -> impl FnOnce(ParquetError) -> Self + use<> {
+        let (uri, path) = (uri.to_owned(), path.to_owned());
+        move |source| match of_storage(&source) {
+            Some(_) => Self::WriteDataFile { uri, path, source: Box::new(source) },
+            None => Self::Internal(format!("the data file {path} cannot be written: {source}")),
         }
     }
 }
@@ -286,75 +326,64 @@ fn feature_of(text: &str) -> String {
     text.split('\'').nth(1).unwrap_or(text).to_owned()
 }
 
-fn storage_kind(error: &object_store::Error) -> ErrorKind {
-    use object_store::Error;
-    match error {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ErrorKind::Denied,
-        _ => ErrorKind::Unavailable,
-    }
-}
-
-fn kernel_kind(error: &buoyant_kernel::Error) -> ErrorKind {
-    use buoyant_kernel::Error;
-    match error {
-        Error::ObjectStore(error) => storage_kind(error),
-        Error::FileNotFound(_) | Error::DeletionVector(_) | Error::MissingData(_) => ErrorKind::Damaged,
-        _ => ErrorKind::Unavailable,
-    }
-}
-
-/// What is wrong with a log that trying again does not help.
-fn damage(error: &buoyant_kernel::Error) -> Option<String> {
-    use buoyant_kernel::Error;
-    match error {
-        Error::MalformedJson(_) | Error::Arrow(ArrowError::JsonError(_) | ArrowError::ParseError(_)) => {
-            Some(format!("a version of it cannot be read ({error})"))
-        }
-        Error::InvalidCheckpoint(_)
-        | Error::MissingMetadata
-        | Error::MissingProtocol
-        | Error::MissingMetadataAndProtocol
-        | Error::InvalidProtocol(_) => Some(error.to_string().trim_end_matches('.').to_owned()),
-        // The kernel tells it in no other way, and names all it knows of the two files beside the gap.
-        Error::Generic(text) if text.contains("found gap") => Some("versions between others are missing".to_owned()),
-        _ => None,
-    }
-}
-
-fn parquet_kind(error: &ParquetError) -> ErrorKind {
-    of_storage(error).map_or(ErrorKind::Damaged, storage_kind)
-}
-
-/// What the storage said, however deep it is: a writer hands it on as an I/O error.
-fn of_storage(error: &ParquetError) -> Option<&object_store::Error> {
-    let mut error: &(dyn std::error::Error + 'static) = error;
-    loop {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        error = match (error.downcast_ref::<ParquetError>(), error.downcast_ref::<std::io::Error>()) {
-            (Some(ParquetError::External(source)), _) => source.as_ref(),
-            (_, Some(io)) => io.get_ref()?,
-            _ => error.source()?,
-        };
-    }
-}
-
-fn without_backtrace(error: buoyant_kernel::Error) -> buoyant_kernel::Error {
-    match error {
-        buoyant_kernel::Error::Backtraced { source, .. } => without_backtrace(*source),
-        error => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::describe;
 
     #[test]
     fn a_feature_is_named_and_not_the_sentence_about_it() {
         let kernel = buoyant_kernel::Error::Unsupported("Feature 'x' is not supported for writes".to_owned());
         let text = TableError::log("open", "memory:///t")(kernel).to_string();
         assert!(text.contains("uses x, which the replicator cannot write"), "{text}");
+    }
+
+    fn refused() -> object_store::Error {
+        let source = "403 Forbidden: <Error><Code>AccessDenied</Code></Error>".into();
+        object_store::Error::PermissionDenied { path: "f".to_owned(), source }
+    }
+
+    #[test]
+    fn what_the_storage_refuses_says_where_and_what_to_do() {
+        let external = || ParquetError::External(Box::new(refused()));
+        let log = buoyant_kernel::Error::ObjectStore(refused());
+        for (error, what) in [
+            (
+                TableError::storage("commit to", "s3://lake/t")(refused()),
+                "cannot commit to the Delta table at s3://lake/t: ",
+            ),
+            (TableError::log("open", "s3://lake/t")(log), "cannot open the Delta table at s3://lake/t: "),
+            (
+                TableError::read_data_file("s3://lake/t", "f")(external()),
+                "cannot read the data file f of the Delta table at s3://lake/t: ",
+            ),
+            (
+                TableError::write_data_file("s3://lake/t", "f")(external()),
+                "cannot write the data file f of the Delta table at s3://lake/t: ",
+            ),
+        ] {
+            let text = describe(&error);
+            assert!(text.starts_with(what) && text.contains("AccessDenied"), "{text}");
+            assert!(text.contains(". Allow s3:PutObject, s3:GetObject"), "{text}");
+            assert_eq!(error.kind(), ErrorKind::Denied);
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_is_gone_while_a_file_is_written_is_no_file_that_somebody_removed() {
+        let source = "404 Not Found: <Error><Code>NoSuchBucket</Code></Error>".into();
+        let gone = object_store::Error::NotFound { path: "f".to_owned(), source };
+        let io = ParquetError::External(Box::new(std::io::Error::other(gone)));
+        let error = TableError::write_data_file("s3://lake/t", "f")(io);
+        assert!(matches!(error, TableError::WriteDataFile { .. }), "{error}");
+        assert!(error.to_string().contains("Create the bucket"), "{error}");
+        assert!(error.is_transient());
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_cured_by_a_copy_alone() {
+        let (column, table, source_type) = ("a".to_owned(), "Int32".to_owned(), "Utf8".to_owned());
+        let text = TableError::ColumnType { column, table, source_type }.to_string();
+        assert!(text.contains("copied anew") && !text.contains("back"), "{text}");
     }
 }

@@ -44,9 +44,8 @@ impl KeyedTable {
         partition: Partition,
         keys: Vec<(KeyHash, u32)>,
     ) -> Result<WrittenFile, TableError> {
-        let failed = || TableError::data_file(&self.context.uri, name);
         let Partition { values, rows, .. } = partition;
-        let mut writer = FileWriter::new(&self.context, name, values, self.columns(), &rows).map_err(failed())?;
+        let mut writer = FileWriter::new(&self.context, name, values, self.columns(), &rows)?;
         let (index, path) = (self.context.index(&self.state.columns)?, writer.path().to_owned());
         let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?));
         let file = async {
@@ -54,7 +53,7 @@ impl KeyedTable {
             writer.close(true).await
         };
         let (keys, add) = tokio::join!(keys, file);
-        let (keys, add) = (keys?, add.map_err(failed()));
+        let keys = keys?;
         if add.is_err() {
             keys.remove();
         }

@@ -16,11 +16,8 @@ use super::columns::Columns;
 use super::context::Context;
 use super::data_file::DataFile;
 use super::log::PartitionValues;
-use super::writer::FileWriter;
+use super::writer::{FileWriter, Memory};
 use crate::change::{KeyEncoder, KeyHash};
-
-/// Bytes of columns that are sorted at a time.
-const SORTED_BYTES: usize = 64 << 20;
 
 /// A file that was written, and which rows of the sources it holds, in order: the number of the source, and the rank of
 /// the row among those of the source that were live.
@@ -78,6 +75,7 @@ pub(super) struct Output {
     schema: arrow_schema::SchemaRef,
     cluster_by: Vec<usize>,
     data_change: bool,
+    memory: Memory,
     /// Rows that wait to be sorted.
     waiting: Vec<RecordBatch>,
     waiting_bytes: usize,
@@ -89,7 +87,8 @@ pub(super) struct Output {
 
 struct Open {
     writer: FileWriter,
-    keys: Vec<KeyHash>,
+    /// Those of the rows, each with its number.
+    keys: Vec<(KeyHash, u32)>,
     origins: Origins,
 }
 
@@ -112,6 +111,7 @@ impl Output {
             cluster_by: named.collect(),
             schema: Arc::new(schema),
             data_change,
+            memory: Memory::PLENTY,
             waiting: Vec::new(),
             waiting_bytes: 0,
             passed: 0,
@@ -120,15 +120,26 @@ impl Output {
         })
     }
 
+    /// The same in so much memory: as many bytes as a row group has are sorted at a time.
+    pub(super) fn within(self, memory: Memory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub(super) fn memory(&self) -> usize {
+        let open = |open: &Open| open.writer.memory() + size_of_val(open.keys.as_slice());
+        self.waiting_bytes + self.open.as_ref().map_or(0, open)
+    }
+
     /// Takes the live rows of a file. A file of the output is closed when it has `target` bytes.
     async fn append(&mut self, source: &DataFile, target: Option<u64>) -> Result<(), TableError> {
-        let failed = || TableError::data_file(&self.context.uri, &source.add.path);
+        let failed = || TableError::read_data_file(&self.context.uri, &source.add.path);
         let file = self.context.parquet_file(&source.add);
         let batches = file.columns(Arc::clone(self.columns.arrow())).await.map_err(failed())?;
         pin_mut!(batches);
         let mut first = 0;
         while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(TableError::data_file(&self.context.uri, &source.add.path))?;
+            let batch = batch.map_err(TableError::read_data_file(&self.context.uri, &source.add.path))?;
             let rows = first..first + batch.num_rows() as u64;
             first = rows.end;
             let live = live_rows(&source.deleted, rows);
@@ -150,7 +161,7 @@ impl Output {
         }
         self.waiting_bytes += batch.get_array_memory_size();
         self.waiting.push(batch);
-        if self.waiting_bytes >= SORTED_BYTES { self.sort_waiting(target).await } else { Ok(()) }
+        if self.waiting_bytes >= self.memory.row_group { self.sort_waiting(target).await } else { Ok(()) }
     }
 
     /// Writes what waits, sorted.
@@ -186,8 +197,9 @@ impl Output {
             }
             None => Open { writer: self.start(&held)?, keys: Vec::new(), origins },
         };
-        open.keys.extend(keys);
-        open.writer.write(&held).await.map_err(TableError::data_file(&self.context.uri, "a compacted file"))?;
+        let first = open.keys.len() as u32;
+        open.keys.extend(keys.into_iter().zip(first..));
+        open.writer.write(&held).await?;
         let is_full = target.is_some_and(|target| open.writer.bytes() as u64 >= target);
         self.open = Some(open);
         if is_full { self.close().await } else { Ok(()) }
@@ -201,16 +213,15 @@ impl Output {
 
     fn start(&self, first: &RecordBatch) -> Result<FileWriter, TableError> {
         let name = format!("part-{}.zstd.parquet", Uuid::new_v4());
-        let writer = FileWriter::new(&self.context, &name, self.values.clone(), &self.columns, first);
-        writer.map_err(TableError::data_file(&self.context.uri, &name))
+        let values = self.values.clone();
+        FileWriter::within(self.memory, &self.context, (&name, values), &self.columns, first)
     }
 
     async fn close(&mut self) -> Result<(), TableError> {
         let Some(Open { writer, keys, origins }) = self.open.take() else { return Ok(()) };
-        let add = writer.close(self.data_change).await;
-        let add = add.map_err(TableError::data_file(&self.context.uri, "a compacted file"))?;
+        let add = writer.close(self.data_change).await?;
         let index = self.context.index(&self.columns)?;
-        let (path, keys) = (add.path.clone(), keys.into_iter().zip(0..).collect());
+        let path = add.path.clone();
         let keys = self.context.blocking(move |_| Ok(index.write(&path, keys)?)).await?;
         self.context.refuse_tie(&self.columns, &add, &keys).await?;
         self.done.push(Rewritten { file: WrittenFile { add, keys: Arc::new(keys) }, origins });

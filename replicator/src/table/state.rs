@@ -160,6 +160,6 @@ pub(super) async fn rows(context: &Context, add: &Add) -> Result<u64, TableError
     let stats = add.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
     match stats.and_then(|stats| stats.get("numRecords")?.as_u64()) {
         Some(rows) => Ok(rows),
-        None => context.parquet_file(add).rows().await.map_err(TableError::data_file(&context.uri, &add.path)),
+        None => context.parquet_file(add).rows().await.map_err(TableError::read_data_file(&context.uri, &add.path)),
     }
 }

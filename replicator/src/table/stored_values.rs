@@ -87,7 +87,7 @@ impl KeyedTable {
             let (file, columns, path) = (self.context.parquet_file(add), Arc::clone(&columns), add.path.clone());
             Some(async move {
                 let batch = file.rows_at(columns, &positions).await;
-                let batch = batch.map_err(TableError::data_file(&self.context.uri, &path))?;
+                let batch = batch.map_err(TableError::read_data_file(&self.context.uri, &path))?;
                 Ok((id, ReadRows { positions, batch }))
             })
         });

@@ -10,7 +10,7 @@ use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::{ParquetError, Result};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
@@ -25,8 +25,29 @@ use super::stats::stats_columns;
 use super::{dictionaries, partition, stats};
 
 const ROW_GROUP_ROWS: usize = 1_000_000;
-/// Memory that a row group takes at most while it is written.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+/// The least that S3 takes as a part of a file, but for its last one.
+const LEAST_PART: usize = 5 << 20;
+
+/// The memory that a file may take while it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Memory {
+    /// Of a row group, at most.
+    pub(super) row_group: usize,
+    /// What is gathered until it is put as a part of the file.
+    part: usize,
+    /// Parts that are put at the same time.
+    parts: usize,
+}
+
+impl Memory {
+    /// Where few files are written at a time.
+    pub(super) const PLENTY: Self = Self { row_group: 64 << 20, part: 10 << 20, parts: 8 };
+
+    /// With row groups of at most so many bytes.
+    pub(super) fn of(row_group: usize) -> Self {
+        Self { row_group, part: row_group.clamp(LEAST_PART, Self::PLENTY.part), parts: 1 }
+    }
+}
 
 /// The rows of one partition, on their way into a file.
 pub(super) struct Partition {
@@ -40,10 +61,13 @@ pub(super) struct Partition {
 
 /// Writes one Parquet file, batch by batch.
 pub(super) struct FileWriter {
+    /// Address of the table.
+    uri: Arc<str>,
     path: String,
     values: PartitionValues,
     stats_columns: Vec<arrow_schema::FieldRef>,
     writer: AsyncArrowWriter<BufWriter>,
+    memory: Memory,
     clock: Clock,
 }
 
@@ -56,16 +80,26 @@ impl FileWriter {
         values: PartitionValues,
         columns: &Columns,
         first: &RecordBatch,
-    ) -> Result<Self> {
+    ) -> Result<Self, TableError> {
+        Self::within(Memory::PLENTY, context, (name, values), columns, first)
+    }
+
+    /// The same in so much memory.
+    pub(super) fn within(
+        memory: Memory,
+        context: &Context,
+        (name, values): (&str, PartitionValues),
+        columns: &Columns,
+        first: &RecordBatch,
+    ) -> Result<Self, TableError> {
+        let (uri, path) = (Arc::clone(&context.uri), partition::path(&values, name));
         let schema = first.schema();
-        let path = partition::path(&values, name);
         let partition_by: Vec<String> = values.keys().cloned().collect();
         let stats_columns = stats_columns(columns, &partition_by, &context.spec.cluster_by);
         let stats_columns = stats_columns.iter().filter_map(|name| schema.field_with_name(name).ok().cloned());
         let stats_columns = stats_columns.map(Arc::new).collect();
-        let file = BufWriter::new(Arc::clone(&context.store), Path::parse(&path).map_err(external)?);
-        let writer = AsyncArrowWriter::try_new(file, schema, Some(properties(first)?))?;
-        Ok(Self { path, values, stats_columns, writer, clock: context.spec.clock.clone() })
+        let writer = start(context, &path, first, memory).map_err(TableError::write_data_file(&uri, &path))?;
+        Ok(Self { uri, path, values, stats_columns, writer, memory, clock: context.spec.clock.clone() })
     }
 
     /// Where the file will be, below the table's folder.
@@ -73,9 +107,12 @@ impl FileWriter {
         &self.path
     }
 
-    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).await?;
-        if self.writer.memory_size() >= ROW_GROUP_BYTES { self.writer.flush().await } else { Ok(()) }
+    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<(), TableError> {
+        let written = async {
+            self.writer.write(rows).await?;
+            if self.writer.memory_size() >= self.memory.row_group { self.writer.flush().await } else { Ok(()) }
+        };
+        written.await.map_err(TableError::write_data_file(&self.uri, &self.path))
     }
 
     /// Bytes that the file has so far, nearly.
@@ -83,9 +120,15 @@ impl FileWriter {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
 
+    /// Bytes of memory that it takes, about: the row group that is written, and of those before what is not in the storage yet.
+    pub(super) fn memory(&self) -> usize {
+        self.writer.memory_size() + self.writer.bytes_written().min(self.memory.part + self.memory.row_group)
+    }
+
     /// Puts the file. What the log says of it.
-    pub(super) async fn close(mut self, data_change: bool) -> Result<Add> {
-        let metadata: ParquetMetaData = self.writer.finish().await?;
+    pub(super) async fn close(mut self, data_change: bool) -> Result<Add, TableError> {
+        let finished = self.writer.finish().await;
+        let metadata: ParquetMetaData = finished.map_err(TableError::write_data_file(&self.uri, &self.path))?;
         Ok(Add {
             path: self.path,
             partition_values: self.values,
@@ -99,7 +142,18 @@ impl FileWriter {
     }
 }
 
-fn properties(first: &RecordBatch) -> Result<WriterProperties> {
+fn start(
+    context: &Context,
+    path: &str,
+    first: &RecordBatch,
+    memory: Memory,
+) -> Result<AsyncArrowWriter<BufWriter>, ParquetError> {
+    let (store, path) = (Arc::clone(&context.store), Path::parse(path).map_err(external)?);
+    let file = BufWriter::with_capacity(store, path, memory.part).with_max_concurrency(memory.parts);
+    AsyncArrowWriter::try_new(file, first.schema(), Some(properties(first)?))
+}
+
+fn properties(first: &RecordBatch) -> Result<WriterProperties, ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
@@ -115,10 +169,7 @@ fn external(error: object_store::path::Error) -> ParquetError {
 }
 
 /// Divides rows by the partition that they belong to.
-pub(super) fn partitions(
-    rows: &RecordBatch,
-    partition_by: &[String],
-) -> std::result::Result<Vec<Partition>, TableError> {
+pub(super) fn partitions(rows: &RecordBatch, partition_by: &[String]) -> Result<Vec<Partition>, TableError> {
     let all = 0..rows.num_rows() as u32;
     if rows.num_rows() == 0 {
         return Ok(Vec::new());
@@ -127,7 +178,7 @@ pub(super) fn partitions(
         return Ok(vec![Partition { values: PartitionValues::new(), rows: rows.clone(), at: all.collect() }]);
     }
     let schema = rows.schema();
-    let by = partition_by.iter().map(|name| schema.index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let by = partition_by.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<_>, _>>()?;
     let keys: Vec<ArrayRef> = by.iter().map(|&column| Arc::clone(rows.column(column))).collect();
     let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let encoded = RowConverter::new(fields)?.convert_columns(&keys)?;
@@ -149,13 +200,13 @@ fn one(
     (file_schema, file_columns): (&SchemaRef, &[usize]),
     partition_by: &[String],
     at: Vec<u32>,
-) -> std::result::Result<Partition, TableError> {
+) -> Result<Partition, TableError> {
     let own = take_record_batch(rows, &UInt32Array::from(at.clone()))?;
     let value = |name: &String| {
         let column = own.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))?;
         Ok((name.clone(), partition::value(name, column)?))
     };
-    let values = partition_by.iter().map(value).collect::<std::result::Result<_, TableError>>()?;
+    let values = partition_by.iter().map(value).collect::<Result<_, TableError>>()?;
     let columns = file_columns.iter().map(|&column| Arc::clone(own.column(column))).collect();
     Ok(Partition { values, rows: RecordBatch::try_new(Arc::clone(file_schema), columns)?, at })
 }

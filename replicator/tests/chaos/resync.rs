@@ -61,7 +61,7 @@ async fn write(
     rows: &[Row],
     width: usize,
 ) -> Result<WrittenChunk, tributary_replicator::table::TableError> {
-    let mut writer = ChunkWriter::new(&table.chunk_target());
+    let mut writer = ChunkWriter::new(&table.chunk_target(), 4 << 20);
     if !rows.is_empty() {
         let value = |row: &'_ Row, column: usize| row.get(column).cloned().unwrap_or(Value::Null);
         let arrays = (0..width).map(|column| -> ArrayRef {

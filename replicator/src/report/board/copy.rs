@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{Entry, TableHandle};
 use crate::change::{OpCounts, PartitionProgress};
 use crate::consume::Tick;
-use crate::report::state::{CommitReport, TableState};
+use crate::report::state::{CommitReport, RESYNC_REFUSED, TableState};
 use crate::table::Committed;
 
 impl TableHandle {
@@ -73,6 +73,14 @@ impl TableHandle {
         let mut entry = self.entry();
         info!(table = entry.knowledge.name(), "the copy made anew has taken the place of the old rows");
         entry.knowledge.renewed();
+    }
+
+    /// A copy anew is wished for by an annotation, and nobody reads the database; or that is so no more.
+    pub fn resync_refused(&self, refused: bool) {
+        let mut entry = self.entry();
+        if entry.knowledge.resync_refused(refused) && refused {
+            warn!(table = entry.knowledge.name(), "{RESYNC_REFUSED}");
+        }
     }
 
     /// The source cannot be looked at, in words, or can.

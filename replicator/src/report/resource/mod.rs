@@ -118,9 +118,15 @@ impl Reporter {
 
     /// A wish is said to tables of other shards as well, which nobody here asks about.
     fn copy_anew(&self, annotation: Option<&str>) {
-        for (table, wish) in annotation::wishes(annotation) {
-            if self.resyncs.ask(&table, &wish) && self.restarts.restart(&table) {
+        let wishes = annotation::wishes(annotation);
+        for (table, wish) in &wishes {
+            if self.resyncs.ask(table, wish) && self.restarts.restart(table) {
                 info!(table, "the annotation {} asks for a copy anew", annotation::RESYNC);
+            }
+        }
+        for table in self.resyncs.keep(&wishes) {
+            if let Some(report) = self.board.find(&table) {
+                report.resync_refused(false);
             }
         }
     }

@@ -235,7 +235,8 @@ async fn an_annotation_that_is_new_has_its_tables_started_again() {
 async fn an_annotation_that_wishes_a_copy_anew_has_its_table_opened_again_once() {
     let mut annotated = written_by(&[]);
     annotated["metadata"]["annotations"] = json!({ "tributary.dev/resync": "public.users, public.elsewhere" });
-    let server = ApiServer::answering([(200, written_by(&[])), (200, annotated.clone()), (200, annotated)]);
+    let steps = std::iter::repeat_n((200, annotated), 3);
+    let server = ApiServer::answering(std::iter::once((200, written_by(&[]))).chain(steps));
     let mut reporter = reporter(&server, "0/1");
     let (restarts, mut asked) = Restarts::new(["public.users".to_owned()]);
     reporter.restarts = restarts;
@@ -247,6 +248,22 @@ async fn an_annotation_that_wishes_a_copy_anew_has_its_table_opened_again_once()
     assert_eq!(asked.try_recv().unwrap(), "public.users");
     assert!(asked.try_recv().is_err());
     assert_eq!(reporter.resyncs.wish("public.users", None).as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_copy_anew_is_not_told_any_more_when_the_annotation_is_gone() {
+    let mut annotated = written_by(&[]);
+    annotated["metadata"]["annotations"] = json!({ "tributary.dev/resync": "public.users" });
+    let server = ApiServer::answering([(200, written_by(&[])), (200, annotated), (200, written_by(&[]))]);
+    let mut reporter = reporter(&server, "0/1");
+    let users = reporter.board.table("public.users", "u");
+    // As the table's task does.
+    users.resync_refused(true);
+    let start = Instant::now();
+    reporter.step(start).await;
+    assert!(users.state().warnings[0].contains("spec.replicator.copy.connections is 0"));
+    reporter.step(start + Duration::from_mins(1)).await;
+    assert_eq!(users.state().warnings, [""; 0]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod compaction;
 mod due;
 mod settings;
 pub(super) mod tombstones;
-mod vacuum;
+pub(super) mod vacuum;
 
 use jiff::Timestamp;
 

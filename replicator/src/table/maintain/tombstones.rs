@@ -104,7 +104,7 @@ async fn of_checkpoint(
     objects: &mut HashSet<String>,
 ) -> Result<(), TableError> {
     let path = file.path.to_string();
-    let failed = || TableError::data_file(&context.uri, &path);
+    let failed = || TableError::read_data_file(&context.uri, &path);
     let builder = ParquetRecordBatchStreamBuilder::new(file).await.map_err(failed())?;
     let columns = ["remove.path", "remove.deletionTimestamp", "remove.deletionVector"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns);

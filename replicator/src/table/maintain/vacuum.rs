@@ -21,8 +21,8 @@ pub(super) fn cutoff(context: &Context, now: Timestamp) -> i64 {
 }
 
 /// Removes what was written before the history and is neither in the table at `version`, whose files are `files`, nor in
-/// a version of the history. How many objects.
-pub(super) async fn run(
+/// a version of the history. How many objects. A data file of the table that is not there is an error: then nothing is removed.
+pub(in crate::table) async fn run(
     context: &Context,
     now: Timestamp,
     version: u64,
@@ -38,18 +38,33 @@ pub(super) async fn run(
     needed.extend(newer(context, version).await?);
     // What is copied to take the place of the rows is in no version yet.
     let shadow = shadow::folder(context).await?.map(Path::from);
-    let listed = context.store.list(None);
-    let unneeded = listed.try_filter_map(|found| {
+    let mut missing: HashSet<&str> = files.iter().map(|(_, file)| file.add.path.as_str()).collect();
+    let mut unneeded = Vec::new();
+    let mut listed = context.store.list(None);
+    while let Some(found) = listed.try_next().await.map_err(context.storage("list"))? {
+        missing.remove(found.location.as_ref());
         let goes =
             is_ours(&found.location) && is_before(&found, written_before) && !needed.contains(found.location.as_ref());
-        let goes = goes && shadow.as_ref().is_none_or(|shadow| !found.location.prefix_matches(shadow));
-        async move { Ok(goes.then_some(found.location)) }
-    });
-    let unneeded: Vec<Path> = unneeded.try_collect().await.map_err(context.storage("list"))?;
-    let unneeded = futures::stream::iter(unneeded.into_iter().map(Ok)).boxed();
-    let removed: Vec<_> =
-        context.store.delete_stream(unneeded).try_collect().await.map_err(context.storage("vacuum"))?;
+        if goes && shadow.as_ref().is_none_or(|shadow| !found.location.prefix_matches(shadow)) {
+            unneeded.push(Ok(found.location));
+        }
+    }
+    refuse_missing(context, version, missing).await?;
+    let removed = context.store.delete_stream(futures::stream::iter(unneeded).boxed());
+    let removed: Vec<_> = removed.try_collect().await.map_err(context.storage("vacuum"))?;
     Ok(removed.len())
+}
+
+/// A file of the table at `version` that was not listed after that may have left it meanwhile; else somebody has removed it.
+async fn refuse_missing(context: &Context, version: u64, missing: HashSet<&str>) -> Result<(), TableError> {
+    for path in missing {
+        let Err(error) = context.refuse_missing(path).await else { continue };
+        // Asked after it was found missing: who removed it from the table by right has said so in the log before.
+        if !newer(context, version).await?.contains(path) {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Objects of commits that somebody made since `version` and that were not taken in yet: the table has them, or a version
@@ -81,12 +96,12 @@ fn is_before(found: &ObjectMeta, cutoff: i64) -> bool {
     found.last_modified.timestamp_millis() < cutoff
 }
 
-/// Data files and deletion vectors outside of hidden folders; everything else is somebody else's.
+/// Data files and deletion vectors outside of hidden folders, and logs of shadows; everything else is somebody else's.
 fn is_ours(path: &Path) -> bool {
     let is_hidden = path.parts().any(|part| {
         let part = part.as_ref();
         part.starts_with('.') || (part.starts_with('_') && !part.contains('='))
     });
     let extension = path.extension();
-    !is_hidden && matches!(extension, Some("parquet" | "bin"))
+    shadow::is_log(path) || (!is_hidden && matches!(extension, Some("parquet" | "bin")))
 }

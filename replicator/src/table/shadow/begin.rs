@@ -26,8 +26,7 @@ impl Shadow {
                 return Ok(Some(shadow.clone()));
             }
             let shadow = shadow.unwrap_or_else(|| Self {
-                // No version begins two of them.
-                folder: format!("g{}", log.version + 1),
+                folder: folder(log.version + 1),
                 id: log.metadata.id.clone(),
                 why: why.to_owned(),
                 follows,
@@ -40,7 +39,12 @@ impl Shadow {
     }
 }
 
-fn with(mut metadata: Metadata, shadow: &Shadow, wish: Option<&str>) -> Result<Metadata, TableError> {
+/// The folder of the shadow that a version begins: none begins two of them.
+pub(super) fn folder(version: u64) -> String {
+    format!("g{version}")
+}
+
+pub(super) fn with(mut metadata: Metadata, shadow: &Shadow, wish: Option<&str>) -> Result<Metadata, TableError> {
     let text = serde_json::to_string(shadow).map_err(create::unexpected)?;
     metadata.configuration.insert(create::SHADOW.to_owned(), text);
     if let Some(wish) = wish {
@@ -50,7 +54,7 @@ fn with(mut metadata: Metadata, shadow: &Shadow, wish: Option<&str>) -> Result<M
 }
 
 /// False when somebody else's commit has that version.
-async fn land(context: &Context, version: u64, metadata: Metadata) -> Result<bool, TableError> {
+pub(super) async fn land(context: &Context, version: u64, metadata: Metadata) -> Result<bool, TableError> {
     let mut entry = Entry { version, metadata: Some(metadata), ..Entry::default() };
     let info = [
         ("timestamp", Value::from(context.spec.clock.now_ms())),

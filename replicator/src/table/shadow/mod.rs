@@ -4,15 +4,17 @@
 //! All of this goes by the log alone: a table that cannot be opened any more is cured by it too.
 
 mod begin;
+mod discard;
 mod swap;
 
 pub use swap::Successor;
 
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::kernel::LogState;
-use super::log::Metadata;
+use super::log::{FOLDER, Metadata};
 use super::{TableError, TableSpec, create, open, progress};
 use crate::change::PartitionProgress;
 
@@ -64,6 +66,14 @@ impl Copies {
     fn of(metadata: &Metadata) -> Self {
         Self { shadow: Shadow::of(metadata), resynced: metadata.configuration.get(create::RESYNCED).cloned() }
     }
+}
+
+/// It is in the log of a shadow, whichever.
+pub(super) fn is_log(path: &Path) -> bool {
+    let mut parts = path.parts();
+    let folder = parts.next();
+    let of_version = |folder: &str| folder.strip_prefix('g').is_some_and(|version| version.parse::<u64>().is_ok());
+    folder.is_some_and(|folder| of_version(folder.as_ref())) && parts.next().is_some_and(|part| part.as_ref() == FOLDER)
 }
 
 /// The folder of the shadow that is being made, if there is one.

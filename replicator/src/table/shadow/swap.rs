@@ -1,8 +1,5 @@
 //! The commit that puts the rows of a shadow in the place of the table's.
 
-use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStore;
-use object_store::path::Path;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,7 +8,7 @@ use crate::change::PartitionProgress;
 use crate::table::context::Context;
 use crate::table::data_file::{self, DataFile};
 use crate::table::kernel::LogState;
-use crate::table::log::{Add, DeletionVector, ENGINE, Entry, FOLDER, Landing, Metadata, Remove};
+use crate::table::log::{Add, DeletionVector, ENGINE, Entry, Landing, Metadata, Remove};
 use crate::table::{KeyedTable, TableError, TableSpec, create, progress, protocol};
 
 /// What is to take the place of a table's rows.
@@ -165,27 +162,4 @@ fn removed(add: &Add, now: i64) -> Remove {
         size: Some(add.size),
         deletion_vector: add.deletion_vector.clone(),
     }
-}
-
-impl Shadow {
-    /// Has the shadow begin again: nothing of what was copied is worth keeping.
-    pub async fn discard(&self, of: &TableSpec) -> Result<(), TableError> {
-        let context = Context::new(&self.spec(of))?;
-        remove_log(&context).await.map_err(context.storage("remove the log of"))
-    }
-}
-
-impl KeyedTable {
-    /// Leaves a shadow whose rows are the table's now: its log and its key runs go. What stays of it is nobody's.
-    pub async fn leave(self) {
-        let _ = remove_log(&self.context).await;
-        if let Ok(index) = self.context.index(&self.state.columns) {
-            index.remove();
-        }
-    }
-}
-
-async fn remove_log(context: &Context) -> Result<(), object_store::Error> {
-    let paths = context.store.list(Some(&Path::from(FOLDER))).map_ok(|found| found.location).boxed();
-    context.store.delete_stream(paths).try_collect::<Vec<_>>().await.map(drop)
 }

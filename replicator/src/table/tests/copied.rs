@@ -8,17 +8,43 @@ pub(super) fn progress(next_offset: i64) -> PartitionProgress {
 
 /// A chunk of the rows with these ids, whose text is `text`.
 pub(super) async fn chunk(table: &KeyedTable, ids: &[i64], text: &str) -> WrittenChunk {
+    let rows = rows(table, ids, |_| text.to_owned());
+    let mut writer = ChunkWriter::new(&table.chunk_target(), 1 << 20);
+    writer.write(&rows).await.unwrap();
+    writer.finish().await.unwrap()
+}
+
+fn rows(table: &KeyedTable, ids: &[i64], text: impl Fn(i64) -> String) -> RecordBatch {
     let columns = table.columns().arrow();
     let id: ArrayRef = match columns.field(0).data_type() {
         DataType::Utf8 => Arc::new(StringArray::from_iter_values(ids.iter().map(ToString::to_string))),
         _ => Arc::new(Int64Array::from_iter_values(ids.iter().copied())),
     };
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|_| text)));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|id| text(*id))));
     let days: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|id| day(*id))));
-    let rows = RecordBatch::try_new(Arc::clone(columns), vec![id, texts, days]).unwrap();
-    let mut writer = ChunkWriter::new(&table.chunk_target());
-    writer.write(&rows).await.unwrap();
-    writer.finish().await.unwrap()
+    RecordBatch::try_new(Arc::clone(columns), vec![id, texts, days]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_keeps_to_its_memory_by_ending_files_early_in_whatever_partitions() {
+    const MEMORY: usize = 1 << 20;
+    let mut fixture = Fixture::new();
+    fixture.spec.partition_by = vec!["day".to_owned()];
+    let mut table = fixture.open().await;
+    table.begin_copy(&Fixture::source(3), "begun", &progress(0)).await.unwrap();
+    let mut writer = ChunkWriter::new(&table.chunk_target(), MEMORY);
+    // 16 kB that hardly compress.
+    let hash = |id: i64, part: i64| xxhash_rust::xxh3::xxh3_64(&[id.to_le_bytes(), part.to_le_bytes()].concat());
+    let text = |id| (0..1000).map(|part| format!("{:016x}", hash(id, part))).collect::<String>();
+    for batch in 0..50 {
+        let ids: Vec<i64> = (batch * 10..batch * 10 + 10).collect();
+        writer.write(&rows(&table, &ids, text)).await.unwrap();
+        assert!(writer.memory() <= MEMORY);
+    }
+    let written = writer.finish().await.unwrap();
+    assert!(written.files.len() > 2, "8 MB of rows were in memory");
+    table.commit_chunk(&written, "done").await.unwrap();
+    assert_eq!(contents(&fixture.open().await).await.len(), 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]

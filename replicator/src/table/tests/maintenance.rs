@@ -9,8 +9,8 @@ use object_store::path::Path;
 use super::foreign::{foreign, put};
 use super::*;
 use crate::table::Clock;
-use crate::table::maintain::Job;
 use crate::table::maintain::tombstones::{since, since_checkpoint};
+use crate::table::maintain::{Job, vacuum};
 use crate::table::parquet_file::ParquetFile;
 
 /// A table of as many files as there are `commits`, each of which creates two rows and changes one of the commit before.
@@ -208,4 +208,74 @@ async fn stored_runs_are_used_again_and_those_of_files_that_are_gone_are_removed
     fixture.apply(&mut table, &[(Op::Delete, 7, None)]).await;
     assert_eq!(table.rows(), 9_998);
     assert_eq!(contents(&fixture.open().await).await.len(), 9_998);
+}
+
+/// The table's folder is gone, and no other can be made there.
+fn lose_folder(fixture: &Fixture) {
+    std::fs::remove_dir_all(fixture.directory.path()).unwrap();
+    std::fs::write(fixture.directory.path(), "").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_file_that_cannot_be_written_is_not_said_to_be_read() {
+    let mut fixture = Fixture::new();
+    let (mut table, _) = grown(&mut fixture, 16).await;
+    let compaction = table.maintenance(Timestamp::now()).unwrap();
+    let (folded, progress) = fixture.fold(&table, &[(Op::Create, 1000, Some("x"))]);
+    lose_folder(&fixture);
+    // What it reads is still remembered.
+    let compacted = table.finish(compaction.run().await, Timestamp::now()).await.map(drop);
+    let committed = table.commit(&folded, &progress).await.map(drop);
+    for error in [compacted.unwrap_err(), committed.unwrap_err()] {
+        let text = error.to_string();
+        assert!(matches!(error, TableError::WriteDataFile { .. }) && error.is_transient(), "{error:?}");
+        assert!(
+            text.starts_with("cannot write the data file part-") && text.contains("volume that has room"),
+            "{text}"
+        );
+    }
+}
+
+/// A table with a data file whose keys are on the disk, so that opening it does not read the file.
+async fn indexed(fixture: &mut Fixture, index: &TempDir) -> (KeyedTable, String) {
+    fixture.spec.index_dir = Some(index.path().to_owned());
+    fixture.spec.index_memory_rows = 0;
+    let mut table = fixture.open().await;
+    fixture.apply(&mut table, &[(Op::Create, 1, Some("a"))]).await;
+    let path = table.state.files.iter().next().unwrap().1.add.path.clone();
+    (table, path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_not_opened_without_a_data_file_that_somebody_removed() {
+    let (mut fixture, index) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let (_, path) = indexed(&mut fixture, &index).await;
+    std::fs::remove_file(fixture.directory.path().join(&path)).unwrap();
+    let error = KeyedTable::open(&fixture.spec).await.err().unwrap();
+    assert!(matches!(&error, TableError::MissingFile { path: missing, .. } if *missing == path), "{error}");
+    assert!(error.to_string().contains("tributary.dev/resync"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vacuum_notices_a_data_file_that_somebody_removed_and_removes_nothing_then() {
+    let (mut fixture, index) = (Fixture::new(), tempfile::tempdir().unwrap());
+    fixture.spec.maintenance.history = Duration::from_millis(1);
+    let (mut table, path) = indexed(&mut fixture, &index).await;
+    let stray = fixture.directory.path().join("stray.parquet");
+    std::fs::write(&stray, "").unwrap();
+    std::fs::remove_file(fixture.directory.path().join(&path)).unwrap();
+    let later = Timestamp::now() + SignedDuration::from_secs(1);
+    let error = table.maintain(later).await.unwrap_err();
+    assert!(matches!(&error, TableError::MissingFile { path: missing, .. } if *missing == path), "{error}");
+    assert!(stray.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vacuum_does_not_miss_a_data_file_that_has_left_the_table_since_it_began() {
+    let (mut fixture, index) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let (mut table, path) = indexed(&mut fixture, &index).await;
+    let (now, version, files) = (Timestamp::now(), table.version(), table.state.files.clone());
+    fixture.apply(&mut table, &[(Op::Delete, 1, None)]).await;
+    std::fs::remove_file(fixture.directory.path().join(&path)).unwrap();
+    assert_eq!(vacuum::run(&table.context, now, version, &files).await.unwrap(), 0);
 }

@@ -184,10 +184,85 @@ async fn a_shadow_that_is_damaged_is_discarded_and_begins_again() {
     drop(new);
     let error = KeyedTable::open(&spec).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
-    shadow.discard(&fixture.spec).await.unwrap();
-    assert!(KeyedTable::open(&spec).await.unwrap().is_none());
+    let next = shadow.discard(&fixture.spec).await.unwrap().unwrap();
+    assert!(KeyedTable::open(&next.spec(&fixture.spec)).await.unwrap().is_none());
     fixture.offset = 2;
-    let new = copied(&mut fixture, &shadow).await;
-    assert!(swap(&fixture, &shadow, &new, None).await);
+    let new = copied(&mut fixture, &next).await;
+    assert!(swap(&fixture, &next, &new, None).await);
+    assert_eq!(contents(&fixture.open().await).await, new_rows());
+}
+
+/// The files of the shadow's log.
+fn log_of(fixture: &Fixture, shadow: &Shadow) -> Vec<std::path::PathBuf> {
+    let log = shadow.spec(&fixture.spec).url.to_file_path().unwrap().join("_delta_log");
+    let Ok(files) = std::fs::read_dir(log) else { return Vec::new() };
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_is_made_elsewhere_when_a_process_was_killed_while_it_discarded_one() {
+    for removed in 0..4 {
+        let mut fixture = Fixture::new();
+        old(&mut fixture).await;
+        let shadow = begun(&fixture).await;
+        drop(copied(&mut fixture, &shadow).await);
+        let log = log_of(&fixture, &shadow);
+        let kept: Vec<_> = log.iter().skip(removed).map(|file| (file, std::fs::read(file).unwrap())).collect();
+        assert_eq!((log.len(), kept.len()), (4, 4 - removed));
+        let next = shadow.discard(&fixture.spec).await.unwrap().unwrap();
+        assert_eq!(log_of(&fixture, &shadow), Vec::<std::path::PathBuf>::new());
+        // As if it had come so far.
+        for (file, bytes) in kept {
+            std::fs::write(file, bytes).unwrap();
+        }
+        let copies = Copies::read(&fixture.spec).await.unwrap().unwrap();
+        assert_eq!(copies, Copies { shadow: Some(next.clone()), resynced: Some("first".to_owned()) });
+        assert!(fixture_opens_not(&next.spec(&fixture.spec)).await);
+        fixture.offset = 2;
+        let new = copied(&mut fixture, &next).await;
+        assert!(swap(&fixture, &next, &new, None).await);
+        assert_eq!(contents(&fixture.open().await).await, new_rows());
+    }
+}
+
+async fn fixture_opens_not(spec: &TableSpec) -> bool {
+    KeyedTable::open(spec).await.unwrap().is_none()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_is_discarded_once_and_by_one_process() {
+    let mut fixture = Fixture::new();
+    let version = old(&mut fixture).await.version();
+    let shadow = begun(&fixture).await;
+    let next = shadow.discard(&fixture.spec).await.unwrap();
+    assert_eq!(shadow.discard(&fixture.spec).await.unwrap(), next, "its answer was lost, or somebody else was faster");
+    assert_eq!(fixture.open().await.version(), version + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vacuum_removes_all_of_a_shadow_that_was_discarded_and_nothing_of_the_one_that_is_made() {
+    let mut fixture = Fixture::new();
+    fixture.spec.maintenance.history = std::time::Duration::from_millis(1);
+    old(&mut fixture).await;
+    let shadow = begun(&fixture).await;
+    drop(copied(&mut fixture, &shadow).await);
+    let log: Vec<_> = log_of(&fixture, &shadow).into_iter().map(|file| (std::fs::read(&file).unwrap(), file)).collect();
+    let next = shadow.discard(&fixture.spec).await.unwrap().unwrap();
+    for (bytes, file) in log {
+        std::fs::write(file, bytes).unwrap();
+    }
+    fixture.offset = 2;
+    let new = copied(&mut fixture, &next).await;
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    fixture.open().await.maintain(later).await.unwrap();
+    let folder = shadow.spec(&fixture.spec).url.to_file_path().unwrap();
+    let files = |folder: &std::path::Path| {
+        std::fs::read_dir(folder)
+            .map_or(0, |files| files.filter(|file| file.as_ref().unwrap().path().is_file()).count())
+    };
+    assert_eq!((files(&folder), log_of(&fixture, &shadow).len()), (0, 0));
+    assert!(swap(&fixture, &next, &new, None).await);
     assert_eq!(contents(&fixture.open().await).await, new_rows());
 }

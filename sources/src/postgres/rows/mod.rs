@@ -24,7 +24,7 @@ use super::{Column, Naming, Session, SourceError, sql};
 
 /// Rows of a batch, at most.
 const BATCH_ROWS: usize = 8192;
-/// Bytes of a batch as they came, about.
+/// Bytes of a batch as they came, about, unless it is said otherwise.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// A value cannot be what its column becomes in Delta.
@@ -136,7 +136,8 @@ impl<'a> Reading<'a> {
     pub async fn rows<'r>(&self, reader: &'r RowReader, condition: Option<&str>) -> Result<Rows<'r>, SourceError> {
         let stream = self.session.copy_out(&reader.statement(condition)).await;
         let stream = stream.map_err(SourceError::statement(format!("read the rows of {}", reader.table)))?;
-        Ok(Rows { reader, stream: Box::pin(stream.fuse()), frames: Frames::default() })
+        let stream = Box::pin(stream.fuse());
+        Ok(Rows { reader, stream, frames: Frames::default(), batch_bytes: BATCH_BYTES, received: 0 })
     }
 
     /// Ends it.
@@ -150,15 +151,28 @@ pub struct Rows<'a> {
     reader: &'a RowReader,
     stream: Pin<Box<dyn Stream<Item = Result<Bytes, tokio_postgres::Error>> + Send>>,
     frames: Frames,
+    batch_bytes: usize,
+    received: u64,
 }
 
 impl Rows<'_> {
+    /// The same rows in batches that end when they have this many bytes, as they came.
+    #[must_use]
+    pub fn in_batches_of(self, bytes: usize) -> Self {
+        Self { batch_bytes: bytes, ..self }
+    }
+
+    /// Bytes that the server has sent for the rows so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
     /// The next rows; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         let reader = self.reader;
         let mut builders: Vec<Builder> = reader.wires.iter().map(Builder::new).collect();
         let (mut rows, mut bytes) = (0, 0);
-        while rows < BATCH_ROWS && bytes < BATCH_BYTES {
+        while rows < BATCH_ROWS && bytes < self.batch_bytes {
             bytes += match self.frames.row(builders.len()) {
                 Some(row) => {
                     let row = row.map_err(|_| reader.unknown_form())?;
@@ -171,6 +185,7 @@ impl Rows<'_> {
                 }
                 None => match self.stream.next().await {
                     Some(Ok(more)) => {
+                        self.received += more.len() as u64;
                         self.frames.push(more);
                         0
                     }
