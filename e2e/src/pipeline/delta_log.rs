@@ -1,7 +1,8 @@
 //! The Delta log as it is written, commit by commit: what the exactly-once tests look at.
 
 use anyhow::Context;
-use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
 use crate::oracle::TableLocation;
@@ -35,7 +36,7 @@ impl DeltaLog {
         let (store, folder) = table.store()?;
         let mut commits = Vec::new();
         for version in 0.. {
-            let path = folder.clone().join("_delta_log").join(format!("{version:020}.json"));
+            let path = commit_path(&folder, version);
             let bytes = match store.get(&path).await {
                 Ok(object) => object.bytes().await?,
                 Err(object_store::Error::NotFound { .. }) => break,
@@ -82,6 +83,37 @@ impl DeltaLog {
         }
         Ok(next)
     }
+}
+
+/// The end of a table's log, asked for often: nothing of it is read.
+pub struct LogEnd {
+    store: Box<dyn ObjectStore>,
+    folder: Path,
+    version: Option<u64>,
+}
+
+impl LogEnd {
+    /// That of this table, which need not be there yet.
+    pub fn of(table: &TableLocation) -> anyhow::Result<Self> {
+        let (store, folder) = table.store()?;
+        Ok(Self { store, folder, version: None })
+    }
+
+    /// The latest version.
+    pub async fn version(&mut self) -> anyhow::Result<Option<u64>> {
+        loop {
+            let next = self.version.map_or(0, |version| version + 1);
+            match self.store.head(&commit_path(&self.folder, next)).await {
+                Ok(_) => self.version = Some(next),
+                Err(object_store::Error::NotFound { .. }) => return Ok(self.version),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn commit_path(folder: &Path, version: u64) -> Path {
+    folder.clone().join("_delta_log").join(format!("{version:020}.json"))
 }
 
 impl Commit {

@@ -24,7 +24,7 @@ use crate::compare::{TablePair, Verdict, wait_until_equal};
 use crate::oracle::{Oracle, TableLocation};
 use crate::stack::{POSTGRES_PASSWORD, POSTGRES_USER, S3_ACCESS_KEY, S3_SECRET_KEY, Stack};
 
-pub use delta_log::{Commit, DeltaLog, OffsetRange};
+pub use delta_log::{Commit, DeltaLog, LogEnd, OffsetRange};
 pub use document::{EventFormat, PipelineOptions};
 pub use replicator::{Replicator, program as replicator_program};
 pub use tables::{Phase, TableView};
@@ -243,6 +243,12 @@ impl Pipeline {
     /// What the replicator says of its tables.
     pub async fn tables(&self) -> anyhow::Result<Vec<TableView>> {
         fetch_tables(&self.http_url()).await
+    }
+
+    /// The same for who asks often, with a client of his own.
+    pub async fn tables_by(&self, http: &reqwest::Client) -> anyhow::Result<Vec<TableView>> {
+        let request = http.get(format!("{}/tables", self.http_url())).timeout(Duration::from_secs(5));
+        Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
     /// What the replicator says of one table.

@@ -1,6 +1,7 @@
 //! What `/tables` says, read as a client of it would.
 
 use serde::Deserialize;
+use tributary_crds::{TablePhase, TableStatus};
 
 /// One table, as the replicator reports it.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,4 +45,34 @@ pub enum Phase {
     Retrying,
     /// It stopped and needs somebody.
     Stopped,
+}
+
+impl From<&TableView> for TableStatus {
+    /// As the replicator writes it into the status of its resource.
+    fn from(view: &TableView) -> Self {
+        let whole = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
+        Self {
+            name: view.name.clone(),
+            phase: view.phase.into(),
+            rows: whole(view.rows),
+            snapshot_percent: None,
+            lag_seconds: view.lag_seconds.map(|seconds| seconds.round() as i64),
+            lag_bytes: whole(view.lag_bytes),
+            delta_version: whole(view.delta_version),
+            position: view.position.clone(),
+            message: view.message.clone(),
+        }
+    }
+}
+
+impl From<Phase> for TablePhase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Waiting => Self::Waiting,
+            Phase::Snapshotting => Self::Snapshotting,
+            Phase::Streaming => Self::Streaming,
+            Phase::Retrying => Self::Retrying,
+            Phase::Stopped => Self::Stopped,
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod process;
 mod registry;
 mod s3;
 mod setup;
+mod standby;
 mod state;
 mod tls;
 mod topics;
@@ -40,6 +41,7 @@ pub use postgres::{POSTGRES_PASSWORD, POSTGRES_USER};
 pub use probe::probe;
 pub use process::ProcessId;
 pub use s3::{S3_ACCESS_KEY, S3_REGION, S3_SECRET_KEY};
+pub use standby::Standby;
 pub use state::{StackState, stop_detached};
 pub use tls::TlsFiles;
 

@@ -7,22 +7,37 @@ use tributary_e2e::pipeline::DeltaLog;
 use tributary_e2e::shop::TABLES;
 
 use super::shop::{self, NAME};
+use crate::shared::watch::{self, Knows};
 
 const AT_FIRST: [&str; 2] = ["public.users", "public.products"];
 
+/// Cases C1 and C3 of the operator.
 #[tokio::test]
-async fn tables_that_take_the_place_of_all_others_are_copied_before_the_resource_has_caught_up() {
+async fn tables_that_take_the_place_of_others_or_come_back_are_copied_before_the_resource_has_caught_up() {
     in_lab(|lab| async move {
         shop::create(&lab, 1000).await;
-        lab.apply(&lab.document(NAME, &["public.users"])).await.unwrap();
-        lab.until_caught_up(NAME).await;
-        lab.apply(&lab.document(NAME, &["public.orders", "public.products"])).await.unwrap();
-        lab.until_caught_up(NAME).await;
+        apply_and_watch(&lab, &["public.users"]).await;
+        apply_and_watch(&lab, &["public.orders", "public.products"]).await;
         assert_eq!(published(&lab).await, ["public.orders", "public.products"]);
-        // At once: to have caught up is to be equal.
-        println!("{}", lab.equal(NAME, &["public.orders", "public.products"]).await);
+
+        // What happens to a table that is not listed, nobody sends.
+        lab.sql("UPDATE users SET active = NOT active WHERE id % 2 = 0; DELETE FROM users WHERE id % 7 = 0").await;
+        apply_and_watch(&lab, &TABLES).await;
+
+        apply_and_watch(&lab, &["public.users", "public.products"]).await;
+        lab.sql("UPDATE orders SET status = 'paid' WHERE id % 2 = 0; DELETE FROM orders WHERE id % 5 = 0").await;
+        lab.delete(NAME).await;
+        apply_and_watch(&lab, &TABLES).await;
+        lab.sql("UPDATE orders SET status = 'sent' WHERE id % 3 = 0; UPDATE users SET active = NOT active").await;
+        shop::until_equal(&lab).await;
     })
     .await;
+}
+
+/// Gives the resource these tables: never, until all are equal, may it say that they are.
+async fn apply_and_watch(lab: &Lab, tables: &[&str]) {
+    lab.apply(&lab.document(NAME, tables)).await.unwrap();
+    watch::until_caught_up(lab, NAME, tables).await.assert_no_lie(Knows::Everything);
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
-//! Back-pressure: a backlog that is much larger than the memory for it.
+//! Back-pressure: a backlog that is much larger than the memory for it, and a first copy that is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tributary_e2e::pipeline::PipelineOptions;
 
 use crate::shared::Bench;
@@ -34,6 +35,47 @@ async fn a_backlog_of_wide_events_does_not_make_memory_grow() {
     assert!(received > 400 * MIB, "the backlog was too small to show anything: {received} bytes");
     assert!(peak < 320 * MIB, "peak memory was {} MiB", peak / MIB);
     bench.until_equal(&[WIDE]).await;
+}
+
+#[tokio::test]
+async fn a_first_copy_of_wide_rows_does_not_make_memory_grow() {
+    const FILES: &str = "public.files";
+    let mut bench = Bench::new(&PipelineOptions::json(&[FILES])).await;
+    bench.pipeline.edit(|document| document["spec"]["replicator"]["memory"] = "16Mi".into());
+    // 100 kB that do not compress, in each of 4000 rows: 400 MB.
+    bench
+        .sql(
+            "CREATE TABLE files (id bigint PRIMARY KEY, body bytea);
+             ALTER TABLE files ALTER body SET STORAGE EXTERNAL;
+             CREATE TABLE bodies AS SELECT n, (SELECT decode(string_agg(md5(n || '/' || part), ''), 'hex')
+                 FROM generate_series(1, 6250) AS part) AS body FROM generate_series(0, 49) AS n;
+             INSERT INTO files SELECT id, body FROM generate_series(1, 4000) AS id JOIN bodies ON n = id % 50",
+        )
+        .await;
+    bench.pipeline.start().await.unwrap();
+    bench.pipeline.wait_until("all rows are there", |tables| tables[0].rows == Some(4000)).await.unwrap();
+    let peak = bench.pipeline.replicator().unwrap().peak_memory().unwrap();
+    println!("peak memory {} MiB", peak / MIB);
+    assert!(peak < 100 * MIB, "peak memory was {} MiB", peak / MIB);
+    bench.until_equal(&[FILES]).await;
+}
+
+#[tokio::test]
+async fn a_first_copy_keeps_to_its_rate_and_to_transactions_that_are_short_at_it() {
+    let mut bench = Bench::new(&PipelineOptions::json(&[WIDE])).await;
+    bench.sql("CREATE TABLE wide (id bigint PRIMARY KEY, text text)").await;
+    bench.sql("INSERT INTO wide SELECT n, repeat('x', 1000) FROM generate_series(1, 10000) AS n").await;
+    bench.pipeline.edit(|document| document["spec"]["replicator"]["copy"] = json!({ "maxBytesPerSecond": "2Mi" }));
+    let start = Instant::now();
+    bench.pipeline.start().await.unwrap();
+    bench.until_equal(&[WIDE]).await;
+    let took = start.elapsed();
+    // Batches of the last quarter of a second are not waited for.
+    assert!(took > Duration::from_secs(4), "10 MB at 2 MiB a second took {took:?}");
+    let log = bench.pipeline.delta_log(WIDE).await.unwrap();
+    let is_chunk = |info: &serde_json::Value| info["operation"] == "WRITE";
+    let chunks = log.commits.iter().filter(|commit| commit.all("commitInfo").any(is_chunk)).count();
+    assert!(chunks > 4, "{chunks} transactions have read the rows");
 }
 
 fn received_bytes(metrics: &str) -> u64 {

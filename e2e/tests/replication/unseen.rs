@@ -1,48 +1,36 @@
-//! What changes at the source without any event: the tables are equal again, without anybody's help.
+//! What changes at the source without any event, or in an unusual way: the tables are equal again without anybody's help, and a minute
+//! later, or once it was seen, `CaughtUp` is never True while they differ.
+//!
+//! The cases from reports about other tools, and where each is tried:
+//!
+//! | case | what happens | test |
+//! |---|---|---|
+//! | C02, C03, C04, C05, C07, C11, C12, H3 | columns, partitions, other tables of the same name, a value like the placeholder | [`changes`] |
+//! | C07 `cased` | a column's name changes only its case | [`cased`] |
+//! | C06 | a table that others inherit from, before and after its first copy | `a_table_that_others_inherit_from_…` below |
+//! | C08 | the slot is gone | [`missing`]; with the operator `cluster::stream` |
+//! | C14 | one table is taken out and put in again elsewhere, its topic's beginning is gone | [`listed_again`] |
+//! | C28 | two topics that Kafka takes for the same | [`colliding_topics`] |
+//! | H4 | the connector is far behind | [`behind`] |
+//! | operator C1, C3 | tables replaced; a removed one comes back with a resource made again | `cluster::tables` |
+//! | operator C2, C13 | made again with one more table, on a Kafka of one's own | `cluster::made_again` |
+//! | operator H2 | topics of others are not deleted | `cluster::made_again`, and beside the code: `operator/src/kafka/topics.rs` |
+//! | operator M2 | resumed while the source is away | `operator/src/controller/tests.rs`, `a_connector_that_was_stopped_stays_…` |
 
-use tributary_e2e::pipeline::{EventFormat, Phase, PipelineOptions, TableView};
+mod behind;
+mod cased;
+mod changes;
+mod colliding_topics;
+mod listed_again;
+mod missing;
+mod quiet;
+
+use tributary_e2e::pipeline::{EventFormat, Phase, PipelineOptions};
+use tributary_sources::postgres;
 
 use crate::shared::Bench;
-
-/// Table, how it is made, and what is done to it.
-const CHANGES: [(&str, &str, &str); 11] = [
-    ("constant_default", "(id int PRIMARY KEY, a text)", "ALTER TABLE constant_default ADD COLUMN b int DEFAULT 7"),
-    (
-        "volatile_default",
-        "(id int PRIMARY KEY, a text)",
-        "ALTER TABLE volatile_default ADD COLUMN b text DEFAULT md5(random()::text)",
-    ),
-    ("renamed", "(id int PRIMARY KEY, a text)", "ALTER TABLE renamed RENAME COLUMN a TO b"),
-    (
-        "dropped_and_added",
-        "(id int PRIMARY KEY, a text)",
-        "ALTER TABLE dropped_and_added DROP COLUMN a, ADD COLUMN other int; ALTER TABLE dropped_and_added ADD COLUMN a text",
-    ),
-    ("wider", "(id int PRIMARY KEY, a text)", "ALTER TABLE wider ALTER COLUMN id TYPE bigint"),
-    ("rewritten", "(id int PRIMARY KEY, a text)", "ALTER TABLE rewritten ALTER COLUMN a TYPE text USING a || '!'"),
-    (
-        "other_key",
-        "(id int PRIMARY KEY, a text NOT NULL UNIQUE)",
-        "ALTER TABLE other_key DROP CONSTRAINT other_key_pkey, ADD PRIMARY KEY (a)",
-    ),
-    ("truncated_part", "(id int PRIMARY KEY, a text) PARTITION BY RANGE (id)", "TRUNCATE truncated_part_low"),
-    (
-        "detached_part",
-        "(id int PRIMARY KEY, a text) PARTITION BY RANGE (id)",
-        "ALTER TABLE detached_part DETACH PARTITION detached_part_low",
-    ),
-    (
-        "made_again",
-        "(id int PRIMARY KEY, a text)",
-        "DROP TABLE made_again; CREATE TABLE made_again (id int PRIMARY KEY, a text); INSERT INTO made_again VALUES (1, 'new')",
-    ),
-    (
-        "swapped",
-        "(id int PRIMARY KEY, a text)",
-        "CREATE TABLE next (id int PRIMARY KEY, a text); INSERT INTO next VALUES (9, 'next'); ALTER TABLE swapped RENAME TO \
-         previous; ALTER TABLE next RENAME TO swapped",
-    ),
-];
+use crate::shared::watch::Knows;
+use changes::Change;
 
 #[tokio::test]
 async fn what_no_event_says_is_seen_and_the_tables_are_equal_again_without_help_in_json() {
@@ -55,43 +43,55 @@ async fn what_no_event_says_is_seen_and_the_tables_are_equal_again_without_help_
 }
 
 async fn what_no_event_says_is_seen(format: EventFormat) {
-    let names: Vec<String> = CHANGES.iter().map(|(name, ..)| format!("public.{name}")).collect();
+    // The names are the same for all.
+    let names: Vec<String> = changes::all("", "").iter().map(|change| format!("public.{}", change.table)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut bench = Bench::new(&PipelineOptions::json(&names).format(format)).await;
-    for (name, columns, _) in CHANGES {
-        bench.sql(&format!("CREATE TABLE {name} {columns}")).await;
-        if columns.contains("PARTITION") {
-            let part =
-                |part: &str, range: &str| format!("CREATE TABLE {name}_{part} PARTITION OF {name} FOR VALUES {range}");
-            bench.sql(&part("low", "FROM (0) TO (1000)")).await;
-            bench.sql(&part("high", "FROM (1000) TO (9000)")).await;
-        }
-        bench.sql(&format!("INSERT INTO {name} (id, a) SELECT n, 'row ' || n FROM generate_series(1, 2000) n")).await;
-    }
+    let publication = postgres::publication(&bench.pipeline.resource().unwrap());
+    let changes = changes::all(bench.pipeline.name(), &publication);
+    run(&bench, changes.iter().flat_map(|change| &change.made)).await;
     bench.pipeline.start().await.unwrap();
     bench.until_equal(&names).await;
-    for (_, _, change) in CHANGES {
-        bench.sql(change).await;
-    }
+    // As tables of a source that is in use: each has a topic.
+    run(&bench, &changes.iter().map(Change::touch).collect::<Vec<_>>()).await;
+    bench.watch_until_caught_up(&names).await;
+    run(&bench, changes.iter().flat_map(|change| &change.change)).await;
     // As the operator does it within a minute: another table under a name is to be published.
     bench.pipeline.publish().await.unwrap();
-    bench.until_equal(&names).await;
-    let streaming = |tables: &[TableView]| tables.iter().all(|table| table.phase == Phase::Streaming);
-    bench.pipeline.wait_until("all are followed", streaming).await.unwrap();
-    for (name, ..) in CHANGES {
-        let column = if name == "renamed" { "b" } else { "a" };
-        bench.sql(&format!("DELETE FROM {name} WHERE id % 2 = 1; UPDATE {name} SET {column} = {column} || '?'")).await;
-    }
+    let watched = bench.watch_until_caught_up(&names).await;
+    watched.assert_no_lie(Knows::WhatItFinds);
+    assert!(watched.differed() > 0, "nothing was shown: {watched}");
+    run(&bench, changes.iter().flat_map(|change| &change.after)).await;
     bench.until_equal(&names).await;
 }
 
+/// Runs statements one by one, as `psql` does: each is a transaction of its own, unless they say otherwise.
+async fn run(bench: &Bench, statements: impl IntoIterator<Item = &String>) {
+    for statement in statements {
+        bench.sql(statement).await;
+    }
+}
+
+/// Case C06.
 #[tokio::test]
-async fn a_table_that_another_one_inherits_from_stops_and_says_so() {
-    let mut bench = Bench::new(&PipelineOptions::json(&["public.parent"])).await;
+async fn a_table_that_others_inherit_from_or_without_its_key_stops_and_says_so_before_and_after_its_copy() {
+    let tables = ["public.parent", "public.measures", "public.keyless"];
+    let mut bench = Bench::new(&PipelineOptions::json(&tables)).await;
     bench.sql("CREATE TABLE parent (id int PRIMARY KEY, a text); INSERT INTO parent VALUES (1, 'x')").await;
+    bench.sql("CREATE TABLE keyless (id int PRIMARY KEY, a text); INSERT INTO keyless VALUES (1, 'x')").await;
+    bench.sql("CREATE TABLE measures (id int PRIMARY KEY, v float8); INSERT INTO measures VALUES (1, 1.0)").await;
+    bench.sql("CREATE TABLE measures_2026 (PRIMARY KEY (id)) INHERITS (measures)").await;
+    bench.sql("INSERT INTO measures_2026 VALUES (2, 2.0)").await;
     bench.pipeline.start().await.unwrap();
-    bench.until_equal(&["public.parent"]).await;
-    bench.sql("CREATE TABLE child () INHERITS (parent)").await;
-    let table = bench.pipeline.until_message("public.parent", "tables that inherit from it").await.unwrap();
-    assert_eq!(table.phase, Phase::Stopped);
+    bench.until_equal(&["public.parent", "public.keyless"]).await;
+    until_stopped(&bench, "public.measures", "inherit from it, whose rows are not its own: measures_2026").await;
+    assert!(bench.pipeline.delta_log("public.measures").await.unwrap().version().is_none(), "rows of some were copied");
+    bench.sql("CREATE TABLE child () INHERITS (parent); ALTER TABLE keyless DROP CONSTRAINT keyless_pkey").await;
+    until_stopped(&bench, "public.parent", "tables that inherit from it").await;
+    until_stopped(&bench, "public.keyless", "has no primary key").await;
+}
+
+async fn until_stopped(bench: &Bench, table: &str, message: &str) {
+    let table = bench.pipeline.until_message(table, message).await.unwrap();
+    assert_eq!(table.phase, Phase::Stopped, "{table:?}");
 }

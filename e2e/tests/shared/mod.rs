@@ -2,6 +2,7 @@
 
 mod busy;
 pub(crate) mod locked_registry;
+pub(crate) mod watch;
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -19,7 +20,12 @@ static TURNS: Semaphore = Semaphore::const_new(4);
 /// The shared stack. The first test that needs it starts it; its processes end with this one.
 pub(crate) async fn stack() -> Arc<Stack> {
     let start = || async {
-        let options = StackOptions { directory: Some(folder_that_goes_with_us()), ..StackOptions::default() };
+        let options = StackOptions {
+            directory: Some(folder_that_goes_with_us()),
+            // Postgres takes no two-phase commits otherwise.
+            postgres_settings: vec!["max_prepared_transactions=8".to_owned()],
+            ..StackOptions::default()
+        };
         Arc::new(Stack::up(options).await.unwrap())
     };
     Arc::clone(STACK.get_or_init(start).await)

@@ -1,0 +1,92 @@
+//! A stream that cannot go on: it is said, and begun anew without anybody's help.
+
+use serde_json::json;
+use tributary_crds::CdcReplication;
+use tributary_e2e::cluster::{Lab, in_lab, until};
+
+use super::shop::{self, NAME};
+
+/// Waits until the source is said not to be ready for this reason.
+async fn until_source(lab: &Lab, reason: &str) -> String {
+    let is = |resource: &CdcReplication| message(resource, reason).is_some();
+    let resource = until(&lab.replications(), NAME, &format!("the source is {reason}"), is).await.unwrap();
+    message(&resource, reason).unwrap()
+}
+
+fn message(resource: &CdcReplication, reason: &str) -> Option<String> {
+    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    let found = conditions.find(|found| found.type_ == "SourceReady" && found.status == "False")?;
+    (found.reason == reason).then(|| found.message.clone())
+}
+
+async fn drop_slot(lab: &Lab) {
+    let end = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database()";
+    let drop =
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()";
+    // The connector comes back to its slot at once.
+    while lab.source.batch_execute(drop).await.is_err() {
+        let _ = lab.source.batch_execute(end).await;
+    }
+}
+
+/// From the moment at which it has caught up again, the tables are equal, and what comes then is followed.
+async fn is_right_again(lab: &Lab) {
+    lab.until_caught_up(NAME).await;
+    shop::equal(lab).await;
+    lab.sql("UPDATE users SET active = NOT active; DELETE FROM orders WHERE id % 5 = 0").await;
+    shop::until_equal(lab).await;
+}
+
+/// Case C08.
+#[tokio::test]
+async fn a_slot_that_is_gone_is_said_and_all_tables_are_copied_anew() {
+    in_lab(|lab| async move {
+        shop::replicated(&lab).await;
+        drop_slot(&lab).await;
+        lab.sql("DELETE FROM users WHERE id % 3 = 0; UPDATE products SET stock = stock + 1").await;
+        let message = until_source(&lab, "SlotLost").await;
+        assert!(message.contains("every table is copied anew"), "{message}");
+        is_right_again(&lab).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slot_that_was_dropped_while_suspended_is_seen_when_the_resource_resumes() {
+    in_lab(|lab| async move {
+        shop::replicated(&lab).await;
+        lab.patch(NAME, json!({"spec": {"suspend": true, "onSourceChange": "Stop"}})).await.unwrap();
+        let connectors = lab.strimzi("KafkaConnector");
+        until(connectors.api(), NAME, "the connector is stopped", |it| {
+            it.data["status"]["connectorStatus"]["connector"]["state"] == "STOPPED"
+        })
+        .await
+        .unwrap();
+        drop_slot(&lab).await;
+        lab.sql("DELETE FROM users WHERE id % 3 = 0; UPDATE products SET stock = stock + 1").await;
+        let message = until_source(&lab, "SlotLost").await;
+        assert!(message.contains("set spec.onSourceChange to Resync"), "{message}");
+        lab.patch(NAME, json!({"spec": {"suspend": false, "onSourceChange": "Resync"}})).await.unwrap();
+        is_right_again(&lab).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_took_the_place_of_another_is_said_and_all_tables_are_copied_anew() {
+    in_lab(|lab| async move {
+        shop::replicated(&lab).await;
+        // As if the connector had read another server: there is only one here.
+        let connectors = lab.strimzi("KafkaConnector");
+        let noted = |it: &kube::api::DynamicObject| {
+            it.metadata.annotations.as_ref().is_some_and(|all| all.contains_key("tributary.dev/source"))
+        };
+        until(connectors.api(), NAME, "its stream is noted", noted).await.unwrap();
+        let other = json!({"metadata": {"annotations": {"tributary.dev/source": "1/1"}}});
+        connectors.merge(NAME, &other).await.unwrap();
+        let message = until_source(&lab, "SourceReplaced").await;
+        assert!(message.contains("another server"), "{message}");
+        is_right_again(&lab).await;
+    })
+    .await;
+}
