@@ -55,7 +55,7 @@ async fn what_no_event_says_is_seen(format: EventFormat) {
     // As tables of a source that is in use: each has a topic.
     run(&bench, &changes.iter().map(Change::touch).collect::<Vec<_>>()).await;
     bench.watch_until_caught_up(&names).await;
-    run(&bench, changes.iter().flat_map(|change| &change.change)).await;
+    run(&bench, changes.iter().flat_map(|change| &change.statements)).await;
     // As the operator does it within a minute: another table under a name is to be published.
     bench.pipeline.publish().await.unwrap();
     let watched = bench.watch_until_caught_up(&names).await;

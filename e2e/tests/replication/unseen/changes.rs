@@ -12,7 +12,7 @@ const AFTER: &str = "DELETE FROM {t} WHERE id % 2 = 1; UPDATE {t} SET a = a || '
 pub(super) struct Change {
     pub(super) table: &'static str,
     pub(super) made: Vec<String>,
-    pub(super) change: Vec<String>,
+    pub(super) statements: Vec<String>,
     pub(super) after: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn all(database: &str, publication: &str) -> Vec<Change> {
         let made = if made.is_empty() { PLAIN } else { made };
         let of_test = |sql: String| sql.replace("{database}", database).replace("{publication}", publication);
         let statements = |sql: &str| statements(sql, table).into_iter().map(of_test).collect();
-        Change { table, made: statements(made), change: statements(change), after: statements(after) }
+        Change { table, made: statements(made), statements: statements(change), after: statements(after) }
     })
     .collect()
 }
@@ -51,8 +51,9 @@ fn the_matrix_has_a_row_for_each_of_its_cases() {
     for case in ["c02", "c03", "c04", "c05", "c07", "c11", "c12", "h3"] {
         assert!(rows.iter().any(|row| row.table.starts_with(case)), "{case}");
     }
-    let sql: Vec<&String> = rows.iter().flat_map(|row| row.made.iter().chain(&row.change).chain(&row.after)).collect();
+    let sql: Vec<&String> =
+        rows.iter().flat_map(|row| row.made.iter().chain(&row.statements).chain(&row.after)).collect();
     assert!(sql.iter().all(|sql| !sql.contains(['{', '}']) && !sql.contains("--")), "{sql:#?}");
-    let swapped = rows.iter().find(|row| row.table == "truncated_part").unwrap();
-    assert_eq!((swapped.made.len(), swapped.change.len(), swapped.after.len()), (4, 1, 2), "{swapped:#?}");
+    let truncated = rows.iter().find(|row| row.table == "truncated_part").unwrap();
+    assert_eq!((truncated.made.len(), truncated.statements.len(), truncated.after.len()), (4, 1, 2), "{truncated:#?}");
 }

@@ -35,7 +35,7 @@ async fn a_chunk_keeps_to_its_memory_by_ending_files_early_in_whatever_partition
     let mut writer = ChunkWriter::new(&table.chunk_target(), MEMORY);
     // 16 kB that hardly compress.
     let hash = |id: i64, part: i64| xxhash_rust::xxh3::xxh3_64(&[id.to_le_bytes(), part.to_le_bytes()].concat());
-    let text = |id| (0..1000).map(|part| format!("{:016x}", hash(id, part))).collect::<String>();
+    let text = |id| (0..1000).map(|part| format!("{:016x}", hash(id, part))).collect::<Vec<_>>().concat();
     for batch in 0..50 {
         let ids: Vec<i64> = (batch * 10..batch * 10 + 10).collect();
         writer.write(&rows(&table, &ids, text)).await.unwrap();
