@@ -52,7 +52,7 @@ async fn a_slot_that_is_gone_is_said_and_all_tables_are_copied_anew() {
 }
 
 #[tokio::test]
-async fn a_slot_that_was_dropped_while_suspended_is_seen_when_the_resource_resumes() {
+async fn a_slot_that_was_dropped_while_suspended_is_said_and_all_tables_are_copied_anew_when_that_is_asked_for() {
     in_lab(|lab| async move {
         shop::replicated(&lab).await;
         lab.patch(NAME, json!({"spec": {"suspend": true, "onSourceChange": "Stop"}})).await.unwrap();
@@ -65,8 +65,10 @@ async fn a_slot_that_was_dropped_while_suspended_is_seen_when_the_resource_resum
         drop_slot(&lab).await;
         lab.sql("DELETE FROM users WHERE id % 3 = 0; UPDATE products SET stock = stock + 1").await;
         let message = until_source(&lab, "SlotLost").await;
-        assert!(message.contains("set spec.onSourceChange to Resync"), "{message}");
-        lab.patch(NAME, json!({"spec": {"suspend": false, "onSourceChange": "Resync"}})).await.unwrap();
+        assert!(message.contains("tributary.dev/resync"), "{message}");
+        let wish = format!("{}=1", tributary_e2e::shop::TABLES.join(","));
+        let wish = json!({"annotations": {"tributary.dev/resync": wish}});
+        lab.patch(NAME, json!({"metadata": wish, "spec": {"suspend": false}})).await.unwrap();
         is_right_again(&lab).await;
     })
     .await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tributary_e2e::oracle::{Oracle, TableLocation};
 use tributary_e2e::pipeline::{Phase, PipelineOptions, TableView};
 use tributary_e2e::shop::Random;
@@ -13,9 +14,10 @@ use crate::shared::Bench;
 const ITEMS: &str = "public.items";
 const ROWS: i64 = 300_000;
 
-/// Items of which every change leaves as many.
+/// Items of which every change leaves as many, and whose copies take some seconds.
 async fn items() -> Bench {
     let mut bench = Bench::new(&PipelineOptions::json(&[ITEMS])).await;
+    bench.pipeline.edit(|document| document["spec"]["replicator"]["copy"] = json!({"maxBytesPerSecond": "1Mi"}));
     bench.sql("CREATE TABLE items (id int PRIMARY KEY, a text)").await;
     bench.sql(&format!("INSERT INTO items SELECT n, 'row ' || n FROM generate_series(1, {ROWS}) n")).await;
     bench.pipeline.start().await.unwrap();
@@ -37,8 +39,7 @@ async fn swaps(bench: &Bench) -> usize {
 }
 
 /// Counts rows, over and over, until told to stop.
-async fn read_on(location: TableLocation, stop: Arc<AtomicBool>) -> Vec<u64> {
-    let oracle = Oracle::start().await.unwrap();
+async fn read_on(oracle: Oracle, location: TableLocation, stop: Arc<AtomicBool>) -> Vec<u64> {
     let mut counts = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         counts.push(oracle.count(&location).await.unwrap().1);
@@ -72,7 +73,10 @@ async fn readers_see_the_old_rows_or_the_new_ones_while_a_table_is_copied_anew_u
         stop.store(true, Ordering::Relaxed);
     };
     let location = bench.pipeline.location(ITEMS).unwrap();
-    let ((), readings) = tokio::join!(copied_anew, read_on(location, Arc::clone(&stop)));
+    // Ready before the copy begins.
+    let oracle = Oracle::start().await.unwrap();
+    oracle.count(&location).await.unwrap();
+    let ((), readings) = tokio::join!(copied_anew, read_on(oracle, location, Arc::clone(&stop)));
     let updates = updates.await.unwrap();
     println!("{} readings, {updates} updates", readings.len());
     assert!(readings.len() > 3 && updates > 10, "{readings:?} {updates}");

@@ -10,7 +10,7 @@
 //! | C06 | a table that others inherit from, before and after its first copy | `a_table_that_others_inherit_from_…` below |
 //! | C08 | the slot is gone | [`missing`]; with the operator `cluster::stream` |
 //! | C14 | one table is taken out and put in again elsewhere, its topic's beginning is gone | [`listed_again`] |
-//! | C28 | two topics that Kafka takes for the same | [`colliding_topics`] |
+//! | C28 | two topics that Kafka takes for the same | refused: `crds/src/document/tests.rs`, `two_tables_whose_topics_…` |
 //! | H4 | the connector is far behind | [`behind`] |
 //! | operator C1, C3 | tables replaced; a removed one comes back with a resource made again | `cluster::tables` |
 //! | operator C2, C13 | made again with one more table, on a Kafka of one's own | `cluster::made_again` |
@@ -20,7 +20,6 @@
 mod behind;
 mod cased;
 mod changes;
-mod colliding_topics;
 mod listed_again;
 mod missing;
 mod quiet;

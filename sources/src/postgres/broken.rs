@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tributary_crds::{CdcReplication, OnSourceChange};
+use tributary_crds::{CdcReplication, OnSourceChange, TablePhase};
 
 use super::facts::Facts;
 use super::finding::Finding;
@@ -123,9 +123,24 @@ impl Break {
     }
 }
 
-/// Whether the stream of this resource is begun anew without anybody's help when it is broken.
+/// Whether the stream of this resource is begun anew when it is broken: unasked, or because a copy anew was asked for of every table.
+/// Not when somebody else keeps the publication.
 pub fn renews(resource: &CdcReplication) -> bool {
-    is_managed(resource) && resource.spec.on_source_change == OnSourceChange::Resync
+    is_managed(resource) && (renews_unasked(resource) || all_are_copied(resource))
+}
+
+fn renews_unasked(resource: &CdcReplication) -> bool {
+    resource.spec.on_source_change == OnSourceChange::Resync
+}
+
+/// No table is followed any more, or has stopped: each is copied, or waits for that.
+fn all_are_copied(resource: &CdcReplication) -> bool {
+    let reported = resource.status.as_ref().map(|status| status.tables.as_slice()).unwrap_or_default();
+    let is_copied = |name: &str| {
+        let mut tables = reported.iter().filter(|table| table.name == name);
+        tables.any(|table| matches!(table.phase, TablePhase::Waiting | TablePhase::Snapshotting))
+    };
+    !resource.spec.tables.is_empty() && resource.spec.tables.iter().all(|table| is_copied(&table.name))
 }
 
 fn advice(resource: &CdcReplication) -> String {
@@ -135,8 +150,8 @@ fn advice(resource: &CdcReplication) -> String {
             .to_owned();
     }
     if is_managed(resource) {
-        return "Every table has to be copied anew: set spec.onSourceChange to Resync to have that done, and back to Stop \
-                afterwards."
+        return "Every table has to be copied anew: ask for that with the annotation tributary.dev/resync, for all of them, or set \
+                spec.onSourceChange to Resync."
             .to_owned();
     }
     let (slot, publication) = (slot(resource), publication(resource));
@@ -213,6 +228,12 @@ mod tests {
         resource.spec.on_source_change = OnSourceChange::Stop;
         let advice = Break::SlotGone.finding(&resource).advice;
         assert!(!renews(&resource) && advice.contains("spec.onSourceChange"), "{advice}");
+        resource.spec.tables = vec![tributary_crds::TableSpec::new("public.a")];
+        for (phase, expected) in [("Stopped", false), ("Streaming", false), ("Waiting", true), ("Snapshotting", true)] {
+            let status = serde_json::json!({"tables": [{"name": "public.a", "phase": phase}]});
+            resource.status = Some(serde_json::from_value(status).unwrap());
+            assert_eq!(renews(&resource), expected, "{phase}");
+        }
         resource.spec.source.postgres.as_mut().unwrap().publication.managed = false;
         let advice = Break::SlotGone.finding(&resource).advice;
         assert!(!renews(&resource) && advice.contains("pg_drop_replication_slot"), "{advice}");
