@@ -127,7 +127,9 @@ impl Pass<'_> {
             connector.zip(memory.source.facts()).and_then(|(connector, facts)| stream::break_of(connector, facts));
         if let Some(why) = broken {
             findings.insert(0, why.finding(self.resource));
-            memory.renewal = postgres::renews(self.resource).then(|| Renewal::new(why));
+            // Without pods nobody sees that changes are missing: a table that an earlier version made would go on without them.
+            let renews = postgres::renews(self.resource) && !self.resource.spec.suspend;
+            memory.renewal = renews.then(|| Renewal::new(why));
         }
         judged(&findings)
     }

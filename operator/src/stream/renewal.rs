@@ -80,13 +80,16 @@ async fn drop_stream(target: &Target<'_>, resource: &CdcReplication) -> Result<(
     postgres::cleanup(resource, postgres, &credentials).await.map_err(|error| described(&error))
 }
 
-/// The tables that are still followed as if nothing was missing. Without pods none is; they look before they follow.
+/// The tables that are still followed as if nothing was missing. Without pods none can say that it is not.
 fn unaware(resource: &CdcReplication) -> Option<String> {
+    if resource.spec.suspend {
+        return Some("the resource is suspended; it goes on when that is over".to_owned());
+    }
     let tables = resource.status.iter().flat_map(|status| &status.tables);
     let followed = tables.filter(|table| table.phase == TablePhase::Streaming).map(|table| table.name.as_str());
     let followed: Vec<&str> =
         followed.filter(|name| resource.spec.tables.iter().any(|table| table.name == *name)).collect();
-    (!resource.spec.suspend && !followed.is_empty()).then(|| {
+    (!followed.is_empty()).then(|| {
         format!(
             "these tables are to see that changes are missing, which takes 30 s (one that an earlier version made has to be told, by \
              the annotation tributary.dev/resync): {}",
@@ -109,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn tables_that_are_followed_are_waited_for_unless_nobody_follows_any() {
+    fn tables_that_are_followed_are_waited_for_and_so_is_the_end_of_a_suspension() {
         assert!(unaware(&resource("Streaming", false)).unwrap().ends_with(": public.users"));
         assert_eq!(unaware(&resource("Waiting", false)), None);
-        assert_eq!(unaware(&resource("Streaming", true)), None);
+        assert!(unaware(&resource("Waiting", true)).unwrap().contains("suspended"));
     }
 }
