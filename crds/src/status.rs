@@ -60,6 +60,10 @@ pub struct TableStatus {
     /// The last position of the source (for Postgres its LSN) that is in the Delta table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<String>,
+    /// Whether the table is compared with its source, so that a change that no event says is seen. It is not when an earlier
+    /// version made it, or when `replicator.copy.connections` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<bool>,
     /// What is wrong and what to do, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

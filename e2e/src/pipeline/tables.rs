@@ -25,6 +25,8 @@ pub struct TableView {
     pub delta_version: Option<u64>,
     /// Commits of the process.
     pub commits: u64,
+    /// Whether it is compared with its source.
+    pub compared: Option<bool>,
     /// What is waited for, or what went wrong and what to do.
     pub message: Option<String>,
     /// What a person should know although it works.
@@ -60,6 +62,7 @@ impl From<&TableView> for TableStatus {
             lag_bytes: whole(view.lag_bytes),
             delta_version: whole(view.delta_version),
             position: view.position.clone(),
+            compared: view.compared,
             message: view.message.clone(),
         }
     }

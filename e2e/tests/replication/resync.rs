@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tributary_e2e::oracle::{Oracle, TableLocation};
 use tributary_e2e::pipeline::{Phase, PipelineOptions, TableView};
 use tributary_e2e::shop::Random;
@@ -117,5 +117,29 @@ async fn a_resource_that_says_stop_has_its_table_wait_until_somebody_asks_for_a_
     let table = bench.pipeline.until_message(ITEMS, "tributary.dev/resync=public.items").await.unwrap();
     assert_eq!(table.phase, Phase::Stopped);
     bench.pipeline.resync(ITEMS).await.unwrap();
+    bench.until_equal(&[ITEMS]).await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_not_copied_says_that_it_is_not_compared_with_its_source_until_it_is_copied_anew() {
+    let mut bench = Bench::new(&PipelineOptions::json(&[ITEMS])).await;
+    bench.sql("CREATE TABLE items (id int PRIMARY KEY, a text)").await;
+    let copy = |connections| move |document: &mut Value| document["spec"]["replicator"]["copy"] = connections;
+    bench.pipeline.edit(copy(json!({"connections": 0})));
+    bench.pipeline.start().await.unwrap();
+    bench.sql("INSERT INTO items VALUES (1, 'x')").await;
+    bench.until_equal(&[ITEMS]).await;
+    assert_eq!(bench.pipeline.table(ITEMS).await.unwrap().compared, Some(false));
+
+    bench.pipeline.edit(copy(json!({"connections": 1})));
+    bench.pipeline.restart().unwrap();
+    let is_warned = |table: &TableView| table.warnings.iter().any(|text| text.contains("tributary.dev/resync"));
+    let warned = |tables: &[TableView]| is_warned(&tables[0]) && tables[0].compared == Some(false);
+    bench.pipeline.wait_until("it says that it is not compared", warned).await.unwrap();
+
+    bench.pipeline.resync(ITEMS).await.unwrap();
+    let compared = |tables: &[TableView]| tables[0].compared == Some(true) && tables[0].phase == Phase::Streaming;
+    bench.pipeline.wait_until("it is compared", compared).await.unwrap();
+    assert!(!is_warned(&bench.pipeline.table(ITEMS).await.unwrap()));
     bench.until_equal(&[ITEMS]).await;
 }

@@ -5,7 +5,7 @@
 //! read a stream that has no slot any more.
 
 use serde_json::{Value, json};
-use tributary_crds::{CdcReplication, TablePhase};
+use tributary_crds::{CdcReplication, TablePhase, TableStatus};
 use tributary_sources::postgres::{self, Break};
 
 use super::{SOURCE, connector, source};
@@ -80,41 +80,62 @@ async fn drop_stream(target: &Target<'_>, resource: &CdcReplication) -> Result<(
     postgres::cleanup(resource, postgres, &credentials).await.map_err(|error| described(&error))
 }
 
-/// The tables that are still followed as if nothing was missing. Without pods none can say that it is not.
+/// The tables that would be followed as if nothing was missing. Without pods none can say that it would not.
 fn unaware(resource: &CdcReplication) -> Option<String> {
     if resource.spec.suspend {
         return Some("the resource is suspended; it goes on when that is over".to_owned());
     }
-    let tables = resource.status.iter().flat_map(|status| &status.tables);
-    let followed = tables.filter(|table| table.phase == TablePhase::Streaming).map(|table| table.name.as_str());
-    let followed: Vec<&str> =
-        followed.filter(|name| resource.spec.tables.iter().any(|table| table.name == *name)).collect();
-    (!followed.is_empty()).then(|| {
+    let reported = resource.status.as_ref().map(|status| status.tables.as_slice()).unwrap_or_default();
+    let sees = |name: &str| reported.iter().any(|table| table.name == name && sees_break(table));
+    let names = resource.spec.tables.iter().map(|table| table.name.as_str());
+    let unaware: Vec<&str> = names.filter(|name| !sees(name)).collect();
+    (!unaware.is_empty()).then(|| {
         format!(
-            "these tables are to see that changes are missing, which takes 30 s (one that an earlier version made has to be told, by \
-             the annotation tributary.dev/resync): {}",
-            followed.join(", ")
+            "these tables are to see that changes are missing, which takes 30 s (one whose status does not say compared: true, as of \
+             an earlier version, has to be told by the annotation tributary.dev/resync): {}",
+            unaware.join(", ")
         )
     })
+}
+
+/// Whether a table has seen that changes are missing, or will before it follows any again. One that is not compared with its source
+/// does not, in whatever phase it is.
+fn sees_break(table: &TableStatus) -> bool {
+    table.compared == Some(true) && table.phase != TablePhase::Streaming
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn resource(phase: &str, suspend: bool) -> CdcReplication {
+    fn resource(reported: Value, suspend: bool) -> CdcReplication {
         let table = json!({"name": "public.users"});
         let spec = json!({
             "source": {}, "tables": [table], "kafka": {}, "destination": {"uri": "file:///tmp"}, "suspend": suspend,
         });
-        let status = json!({"tables": [{"name": "public.users", "phase": phase}]});
+        let status = json!({ "tables": reported });
         serde_json::from_value(json!({"metadata": {"name": "shop"}, "spec": spec, "status": status})).unwrap()
+    }
+
+    fn users(phase: &str, compared: bool) -> Value {
+        json!([{"name": "public.users", "phase": phase, "compared": compared}])
     }
 
     #[test]
     fn tables_that_are_followed_are_waited_for_and_so_is_the_end_of_a_suspension() {
-        assert!(unaware(&resource("Streaming", false)).unwrap().ends_with(": public.users"));
-        assert_eq!(unaware(&resource("Waiting", false)), None);
-        assert!(unaware(&resource("Waiting", true)).unwrap().contains("suspended"));
+        assert!(unaware(&resource(users("Streaming", true), false)).unwrap().ends_with(": public.users"));
+        assert_eq!(unaware(&resource(users("Waiting", true), false)), None);
+        assert!(unaware(&resource(users("Waiting", true), true)).unwrap().contains("suspended"));
+    }
+
+    #[test]
+    fn a_table_that_would_not_see_that_changes_are_missing_is_waited_for_whatever_it_does() {
+        for phase in ["Waiting", "Retrying", "Stopped"] {
+            assert!(unaware(&resource(users(phase, false), false)).is_some(), "{phase}");
+            assert_eq!(unaware(&resource(users(phase, true), false)), None, "{phase}");
+        }
+        let unknown = json!([{"name": "public.users", "phase": "Retrying"}]);
+        assert!(unaware(&resource(unknown, false)).is_some());
+        assert!(unaware(&resource(json!([]), false)).is_some());
     }
 }

@@ -180,7 +180,10 @@ impl Pipeline {
             return Ok(if self.begin_shadow(&anew, Some(&wish)).await? { Ended::Again } else { Ended::Stopped });
         }
         match (shadow, &self.source) {
-            (Some(shadow), Some(source)) => Box::pin(self.renew(&shadow, source, decoder)).await,
+            (Some(shadow), Some(source)) => {
+                report.compared(true, true);
+                Box::pin(self.renew(&shadow, source, decoder)).await
+            }
             // Its rows may not be those of the source, so that following it would say too much.
             (Some(shadow), None) => Err(PipelineError::NoSource { why: shadow.why }),
             (None, _) => Box::pin(self.follow_own(decoder)).await,
@@ -197,6 +200,8 @@ impl Pipeline {
     /// `None` when told to stop; `Some(None)` when there is no table before the first event.
     async fn open(&self) -> Result<Option<Option<KeyedTable>>, PipelineError> {
         let Some(table) = self.open_as_it_is().await? else { return Ok(None) };
+        let is_known = table.as_ref().is_none_or(|table| table.copy_record().is_some());
+        self.report.compared(self.source.is_some(), is_known);
         let Some(source) = &self.source else { return Ok(Some(table)) };
         Ok(Box::pin(copy::ensure(&self.copying(source), table, false)).await?.map(Some))
     }

@@ -11,8 +11,9 @@ use tracing::{debug, error, info, warn};
 use tributary_crds::TablePhase as Phase;
 
 use super::metrics::Metrics;
-use super::state::{CommitReport, Knowledge, TableState};
+use super::state::{CommitReport, Knowledge};
 use super::summary::Summary;
+use super::table_state::TableState;
 use crate::change::PartitionProgress;
 use crate::consume::{Budget, PartitionRange, Share, Tick};
 use crate::policy::Policy;

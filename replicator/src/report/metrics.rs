@@ -13,8 +13,9 @@ use prometheus_client::registry::{Metric, Registry};
 use tributary_crds::TablePhase;
 
 use super::process::ProcessMetrics;
-use super::state::{CommitReport, TableState};
+use super::state::CommitReport;
 use super::stats::StatsMetrics;
+use super::table_state::TableState;
 use crate::consume::Budget;
 use crate::policy::Policy;
 use crate::table::{Stages, TableStats};

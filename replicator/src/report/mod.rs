@@ -15,6 +15,7 @@ mod state;
 mod stats;
 mod status;
 mod summary;
+mod table_state;
 
 pub use address::address;
 pub use board::{Board, TableHandle};
@@ -24,5 +25,6 @@ pub use log::{LogFormat, start_logging};
 pub use resource::{ResourceName, ResourceNameError, report_to};
 pub use restart::{RestartError, Restarts, restart};
 pub use resync::Resyncs;
-pub use state::{CommitReport, TableState};
+pub use state::CommitReport;
 pub use status::{StatusError, fetch, render};
+pub use table_state::TableState;

@@ -4,62 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tributary_crds::TablePhase as Phase;
 
 use super::lag::Lag;
+use super::table_state::TableState;
 use crate::change::{OpCounts, PartitionProgress};
 use crate::consume::{PartitionRange, Tick};
 use crate::table::Committed;
+
+/// Said of a table that nobody compares with its source, although the database is read.
+const UNCOMPARED: &str = "an earlier version made this table: it follows its changes and is not compared with its source, so that a \
+     change there that no event says is not seen. Have it copied anew once (annotation tributary.dev/resync, or `replicator resync`)";
 
 /// Said of a table whose annotation nobody can follow.
 pub(super) const RESYNC_REFUSED: &str = "the annotation tributary.dev/resync asks for a copy anew, and nothing can be copied, because \
      spec.replicator.copy.connections is 0, so that the replicator does not read the database. Set it to 1 or more, or remove the \
      annotation";
-
-/// State of one table, as `/tables` gives it. Holds no values of rows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TableState {
-    /// The table as `schema.table`.
-    pub name: String,
-    /// Where its Delta table is.
-    pub target: String,
-    /// What is happening to it.
-    pub phase: Phase,
-    /// Live rows of the Delta table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows: Option<u64>,
-    /// How much of what is in the topic was applied, while the snapshot runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot_percent: Option<u8>,
-    /// The last position of the source that was applied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<String>,
-    /// Seconds since the moment up to which the Delta table is known to be complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag_seconds: Option<f64>,
-    /// Bytes of the source's log that are not in the Delta table, as of the last look at the source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag_bytes: Option<u64>,
-    /// Messages in the topic that were not applied yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag_messages: Option<u64>,
-    /// Version of the Delta table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delta_version: Option<u64>,
-    /// Commits of this process.
-    pub commits: u64,
-    /// When the last of them was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_commit: Option<Timestamp>,
-    /// What is waited for, or what went wrong and what to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What a person should know although it works.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
-}
 
 /// One commit, as the pipeline reports it.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +63,8 @@ pub(super) struct Knowledge {
     needs_no_topic: bool,
     /// How far the copy of the source's rows is, if the table begins with one.
     copy: Option<CopyStage>,
+    /// It could be compared with its source, and nobody knows what was copied.
+    uncompared: bool,
     /// Why the source cannot be looked at.
     unseen: Option<String>,
     /// What is said of a copy anew that is wished for while nobody reads the database.
@@ -212,6 +174,12 @@ impl Knowledge {
     pub(super) fn resync_refused(&mut self, refused: bool) -> bool {
         let now = refused.then_some(RESYNC_REFUSED);
         std::mem::replace(&mut self.resync_refused, now) != now
+    }
+
+    /// Whether it is compared with its source. `source`: the database is read; `known`: it is known what was copied, or will be.
+    pub(super) fn compared(&mut self, source: bool, known: bool) {
+        self.state.compared = Some(source && known);
+        self.uncompared = source && !known;
     }
 
     /// How far the source's log is now.
@@ -362,7 +330,8 @@ impl Knowledge {
         let unseen = self.unseen.as_ref().map(|why| unseen(why));
         let ticks_unread = self.ticks_unread.as_ref().map(|why| ticks_unread(why));
         let refused = self.resync_refused.map(str::to_owned);
-        self.state.warnings.iter().cloned().chain(refused).chain(unseen).chain(ticks_unread).collect()
+        let uncompared = self.uncompared.then(|| UNCOMPARED.to_owned());
+        self.state.warnings.iter().cloned().chain(refused).chain(uncompared).chain(unseen).chain(ticks_unread).collect()
     }
 
     fn outstanding(&self) -> u64 {

@@ -9,7 +9,8 @@ use tracing::{info, warn};
 use super::{Entry, TableHandle};
 use crate::change::{OpCounts, PartitionProgress};
 use crate::consume::Tick;
-use crate::report::state::{CommitReport, RESYNC_REFUSED, TableState};
+use crate::report::state::{CommitReport, RESYNC_REFUSED};
+use crate::report::table_state::TableState;
 use crate::table::Committed;
 
 impl TableHandle {
@@ -81,6 +82,11 @@ impl TableHandle {
         if entry.knowledge.resync_refused(refused) && refused {
             warn!(table = entry.knowledge.name(), "{RESYNC_REFUSED}");
         }
+    }
+
+    /// Whether the table is compared with its `source`, if there is one to read; `known`: what was copied is known, or will be.
+    pub fn compared(&self, source: bool, known: bool) {
+        self.entry().knowledge.compared(source, known);
     }
 
     /// The source cannot be looked at, in words, or can.

@@ -22,6 +22,7 @@ fn entry(table: TableState) -> TableStatus {
         lag_bytes: table.lag_bytes.map(|bytes| bytes as i64),
         delta_version: table.delta_version.map(|version| version as i64),
         position: table.position,
+        compared: table.compared,
         message: message(table.message, &table.warnings),
     }
 }

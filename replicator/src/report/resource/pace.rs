@@ -112,6 +112,7 @@ mod tests {
             snapshot_percent: None,
             delta_version: unknown.0,
             position: unknown.1,
+            compared: None,
             message: None,
         }]
     }
