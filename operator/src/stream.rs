@@ -12,7 +12,7 @@ use crate::strimzi::verdict;
 
 pub use renewal::Renewal;
 
-/// Annotation of the connector: the server whose log its positions are places in, as `system/timeline`. It comes when the slot is
+/// Annotation of the connector: the server whose log its positions are places in, as `system/timeline/standbys`. It comes when the slot is
 /// first seen, so that a slot that is missing later is one that is gone.
 const SOURCE: &str = "tributary.dev/source";
 /// What Debezium 3.7 says when the slot begins behind its position (`offset.mismatch.strategy=trust_offset`).
@@ -26,7 +26,7 @@ pub fn connector(live: &[Live]) -> Option<&Live> {
 /// Whether the stream that the connector was reading is broken, by what was last found on the server.
 pub fn break_of(connector: &Live, facts: &Facts) -> Option<Break> {
     let refused = verdict::traces(&connector.object).any(|trace| trace.contains(REFUSAL));
-    broken(facts, stream_of(connector), refused)
+    broken(facts, stream_of(connector).as_ref(), refused)
 }
 
 fn stream_of(connector: &Live) -> Option<Stream> {

@@ -6,6 +6,7 @@ mod document;
 mod messages;
 mod replicator;
 mod tables;
+mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -20,9 +21,8 @@ use tributary_crds::{CdcReplication, topic};
 use tributary_operator::build::connector::{ConnectorSecrets, connector_config};
 use tributary_sources::postgres::{Credentials, connect as connect_source, publish};
 
-use crate::compare::{TablePair, Verdict, wait_until_equal};
-use crate::oracle::{Oracle, TableLocation};
-use crate::stack::{POSTGRES_PASSWORD, POSTGRES_USER, S3_ACCESS_KEY, S3_SECRET_KEY, Stack};
+use crate::oracle::TableLocation;
+use crate::stack::{Addresses, POSTGRES_PASSWORD, POSTGRES_USER, S3_ACCESS_KEY, S3_SECRET_KEY, Stack};
 
 pub use delta_log::{Commit, DeltaLog, LogEnd, OffsetRange};
 pub use document::{EventFormat, PipelineOptions};
@@ -34,8 +34,6 @@ pub const BUCKET: &str = "lake";
 
 /// How long a wait may take. Generous: the machine may be slow and busy.
 const PATIENCE: Duration = Duration::from_secs(150);
-/// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(100);
 
 /// A database, a connector and a replicator, with names that nobody else on the stack has. When it is dropped, the
 /// replicator is killed, and connector, slot and database are removed.
@@ -177,7 +175,7 @@ impl Pipeline {
         &self.source
     }
 
-    /// A new session in the place of [`Pipeline::source`], after the server was started again.
+    /// A new session in the place of [`Pipeline::source`], after the server was started again or replaced.
     pub async fn reconnect(&mut self) -> anyhow::Result<()> {
         self.source = self.session().await?;
         Ok(())
@@ -185,7 +183,9 @@ impl Pipeline {
 
     /// Another session of the source database.
     pub async fn session(&self) -> anyhow::Result<Client> {
-        connect(&self.stack.addresses().postgres_url(&self.name)).await
+        let port = self.document["spec"]["source"]["postgres"]["port"].as_u64().context("the resource has no port")?;
+        let addresses = Addresses { postgres: u16::try_from(port)?, ..self.stack.addresses().clone() };
+        connect(&addresses.postgres_url(&self.name)).await
     }
 
     /// The name of resource, database and connector.
@@ -270,60 +270,6 @@ impl Pipeline {
 
     async fn get(&self, path: &str) -> anyhow::Result<reqwest::Response> {
         get(&self.http_url(), path).await
-    }
-
-    /// Waits until a condition holds of the tables that the replicator reports. While it does not answer, none does.
-    pub async fn wait_until(&self, what: &str, holds: impl Fn(&[TableView]) -> bool) -> anyhow::Result<()> {
-        self.wait(what, async || self.tables().await.is_ok_and(|tables| holds(&tables))).await
-    }
-
-    /// Waits until any condition holds; the error shows all that is known.
-    pub async fn wait(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
-        let held = async {
-            while !holds().await {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        let reason = tokio::select! {
-            () = held => return Ok(()),
-            () = tokio::time::sleep(PATIENCE) => format!("waited {PATIENCE:?} in vain until {what}"),
-            trace = self.until_connector_fails() => format!("waited until {what}, and the connector failed: {trace}"),
-        };
-        anyhow::bail!("{reason}\n{}", self.diagnosis().await)
-    }
-
-    /// Waits until a table's message contains a text, and returns the table.
-    pub async fn until_message(&self, table: &str, text: &str) -> anyhow::Result<TableView> {
-        let says = |view: &TableView| view.name == table && view.message.as_deref().unwrap_or("").contains(text);
-        self.wait_until(&format!("{table} says \"{text}\""), |tables| tables.iter().any(says)).await?;
-        self.table(table).await
-    }
-
-    /// Waits until these tables equal their sources, as `schema.table`.
-    pub async fn until_equal(&self, oracle: &Oracle, tables: &[&str]) -> anyhow::Result<Verdict> {
-        let pairs = tables.iter().map(|table| Ok(TablePair::new(table, self.location(table)?)));
-        let pairs: Vec<_> = pairs.collect::<anyhow::Result<_>>()?;
-        let result = tokio::select! {
-            result = wait_until_equal(&self.source, oracle, &pairs, PATIENCE) => result.map_err(anyhow::Error::new),
-            trace = self.until_connector_fails() => Err(anyhow::anyhow!("the connector failed: {trace}")),
-        };
-        match result {
-            Ok(verdict) => Ok(verdict),
-            // What is wrong comes first: what is printed of a failed test may be cut.
-            Err(error) => Err(anyhow::anyhow!("{error:#}\n{}", self.diagnosis().await)),
-        }
-    }
-
-    /// Returns the reason when the connector's task has failed: waiting on is then in vain.
-    async fn until_connector_fails(&self) -> String {
-        loop {
-            if let Ok(Some(status)) = self.stack.connectors().status(&self.name).await
-                && let Some(trace) = status.failure()
-            {
-                return trace.to_owned();
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
     }
 
     /// All that helps to understand why something did not happen.

@@ -35,7 +35,7 @@ pub use directory::log_path;
 pub use fetch::{maven_set, python_environment};
 pub use gate::{Gate, GateMode};
 pub use kafka::{SCRAM_PASSWORD, SCRAM_USER};
-pub use options::{Lifetime, PortChoice, StackOptions};
+pub use options::{Lifetime, PortChoice, PostgresRelease, StackOptions};
 pub use part::Part;
 pub use postgres::{POSTGRES_PASSWORD, POSTGRES_USER};
 pub use probe::probe;
@@ -70,8 +70,11 @@ impl Stack {
         if let Some(directory) = &options.directory {
             refuse_second_stack(directory)?;
         }
-        let software = fetch::software(options.parts.clone()).await?;
+        let mut software = fetch::software(options.parts.clone(), options.postgres).await?;
         let directory = Directory::create(options.directory.as_deref())?;
+        if options.postgres == PostgresRelease::Newest {
+            postgres::bring_along(&mut software, &directory)?;
+        }
         let (addresses, claims) = ports::claim(options.bind, options.ports)?;
         let tls = TlsFiles::in_folder(directory.part(Part::Kafka).join("tls"));
         let postgres_settings = options.postgres_settings;
@@ -83,7 +86,7 @@ impl Stack {
 
     /// Downloads and installs what a stack of these parts needs, and starts nothing.
     pub async fn fetch(parts: BTreeSet<Part>) -> anyhow::Result<()> {
-        fetch::software(parts).await.map(drop)
+        fetch::software(parts, PostgresRelease::Installed).await.map(drop)
     }
 
     /// Where the parts listen.

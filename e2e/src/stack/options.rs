@@ -20,6 +20,8 @@ pub struct StackOptions {
     pub directory: Option<PathBuf>,
     /// The parts to start. Connect needs Kafka.
     pub parts: BTreeSet<Part>,
+    /// Which `PostgreSQL` it has.
+    pub postgres: PostgresRelease,
     /// Settings of `PostgreSQL` in place of the stack's own, as `name=value`.
     pub postgres_settings: Vec<String>,
     /// What happens to the processes when the program that started them ends.
@@ -33,6 +35,15 @@ pub enum PortChoice {
     Free,
     /// This one and those that follow it, one per address (see [`Addresses`](super::Addresses)).
     From(u16),
+}
+
+/// Which `PostgreSQL` a stack has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostgresRelease {
+    /// The machine's own, 14 or newer.
+    Installed,
+    /// The newest one, downloaded.
+    Newest,
 }
 
 /// How long the processes of a stack live.
@@ -51,6 +62,7 @@ impl Default for StackOptions {
             ports: PortChoice::Free,
             directory: None,
             parts: Part::ALL.into(),
+            postgres: PostgresRelease::Installed,
             postgres_settings: Vec::new(),
             lifetime: Lifetime::WithParent,
         }

@@ -50,6 +50,18 @@ pub(super) fn program(software: &Software, directory: &Directory, addresses: &Ad
     }
 }
 
+/// Copies downloaded programs into the stack's folder: the user that runs them cannot reach the cache. Blocks.
+pub(super) fn bring_along(software: &mut Software, directory: &Directory) -> anyhow::Result<()> {
+    let (from, to) = (software.postgres_bin.join(".."), directory.path().join("postgres-programs"));
+    std::fs::create_dir_all(&to)?;
+    for folder in ["bin", "lib", "share"] {
+        run(Command::new("cp").arg("-a").arg(from.join(folder)).arg(&to), "it copies PostgreSQL's programs")?;
+    }
+    give_to_postgres(&to)?;
+    software.postgres_bin = to.join("bin");
+    Ok(())
+}
+
 /// Creates the cluster, unless this is a restart. Blocks.
 pub(super) fn prepare(software: &Software, directory: &Directory) -> anyhow::Result<()> {
     let folder = directory.part(Part::Postgres);

@@ -50,7 +50,7 @@ use tokio::task::JoinSet;
 
 pub use options::StrimziOptions;
 
-use crate::stack::{Part, ProcessId, maven_set, software};
+use crate::stack::{Part, PostgresRelease, ProcessId, maven_set, software};
 use context::Context;
 use kubernetes::Kubernetes;
 use watches::Resources;
@@ -69,7 +69,7 @@ impl Strimzi {
         std::fs::create_dir_all(&options.directory).with_context(|| context("cannot create"))?;
         let directory = options.directory.canonicalize().with_context(|| context("cannot enter"))?;
         let options = StrimziOptions { directory, ..options };
-        let software = software([Part::Kafka, Part::Connect].into()).await?;
+        let software = software([Part::Kafka, Part::Connect].into(), PostgresRelease::Installed).await?;
         let secrets_plugin = tokio::task::spawn_blocking(secrets_plugin).await??;
         let kubernetes = connect(&options.kubeconfig).await?;
         let mut tasks = JoinSet::new();

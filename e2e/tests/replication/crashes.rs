@@ -58,7 +58,7 @@ async fn twenty_kills_at_random_moments_of_a_workload_lose_nothing_and_double_no
 async fn twenty_kills_during_the_first_copy_lose_nothing_and_double_nothing_and_no_chunk_is_copied_twice() {
     // Its own: all commits of the server wait for the standby. It outlives the pipeline, which drops its database in the end.
     let stack = Arc::new(Stack::up(StackOptions::default().without(Part::Registry)).await.unwrap());
-    let standby = Standby::start(&stack, DELAY).await.unwrap();
+    let standby = Standby::synchronous(&stack, DELAY).await.unwrap();
     let mut bench = shop_with_carts(&stack).await;
     assert_eq!(standby.sync_state().await.unwrap(), "sync");
     assert!(commit(&bench).await >= DELAY, "a commit has not waited for the standby");

@@ -5,6 +5,7 @@ mod big_rows;
 mod columns;
 mod crashes;
 mod equality;
+mod failover;
 mod freshness;
 mod lag;
 mod memory;

@@ -108,7 +108,7 @@ fn sees_break(table: &TableStatus) -> bool {
 mod tests {
     use super::*;
 
-    fn resource(reported: Value, suspend: bool) -> CdcReplication {
+    fn resource(reported: &Value, suspend: bool) -> CdcReplication {
         let table = json!({"name": "public.users"});
         let spec = json!({
             "source": {}, "tables": [table], "kafka": {}, "destination": {"uri": "file:///tmp"}, "suspend": suspend,
@@ -123,19 +123,19 @@ mod tests {
 
     #[test]
     fn tables_that_are_followed_are_waited_for_and_so_is_the_end_of_a_suspension() {
-        assert!(unaware(&resource(users("Streaming", true), false)).unwrap().ends_with(": public.users"));
-        assert_eq!(unaware(&resource(users("Waiting", true), false)), None);
-        assert!(unaware(&resource(users("Waiting", true), true)).unwrap().contains("suspended"));
+        assert!(unaware(&resource(&users("Streaming", true), false)).unwrap().ends_with(": public.users"));
+        assert_eq!(unaware(&resource(&users("Waiting", true), false)), None);
+        assert!(unaware(&resource(&users("Waiting", true), true)).unwrap().contains("suspended"));
     }
 
     #[test]
     fn a_table_that_would_not_see_that_changes_are_missing_is_waited_for_whatever_it_does() {
         for phase in ["Waiting", "Retrying", "Stopped"] {
-            assert!(unaware(&resource(users(phase, false), false)).is_some(), "{phase}");
-            assert_eq!(unaware(&resource(users(phase, true), false)), None, "{phase}");
+            assert!(unaware(&resource(&users(phase, false), false)).is_some(), "{phase}");
+            assert_eq!(unaware(&resource(&users(phase, true), false)), None, "{phase}");
         }
         let unknown = json!([{"name": "public.users", "phase": "Retrying"}]);
-        assert!(unaware(&resource(unknown, false)).is_some());
-        assert!(unaware(&resource(json!([]), false)).is_some());
+        assert!(unaware(&resource(&unknown, false)).is_some());
+        assert!(unaware(&resource(&json!([]), false)).is_some());
     }
 }

@@ -105,6 +105,7 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
     let record = CopyRecord {
         system: position.system,
         timeline: Some(position.timeline),
+        waited_for: postgres::failover(&session).await?.waited_for,
         membership,
         catalogue,
         range_column: column.as_ref().map(|column| naming.of(column.name())),

@@ -15,6 +15,9 @@ pub struct CopyRecord {
     /// that an earlier version made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// The slots of the standbys that the server waits for before it delivers changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited_for: Vec<String>,
     /// Stands for the time since when the table has been published.
     pub membership: u32,
     /// The table as it was copied, or as its events have described it since.
@@ -120,6 +123,7 @@ mod tests {
         CopyRecord {
             system: 7,
             timeline: Some(1),
+            waited_for: Vec::new(),
             membership: 3,
             catalogue,
             range_column: Some("id".to_owned()),

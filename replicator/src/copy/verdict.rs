@@ -133,6 +133,7 @@ mod tests {
         Verdicts::of(&CopyRecord {
             system: 1,
             timeline: None,
+            waited_for: Vec::new(),
             membership: 1,
             catalogue,
             range_column,

@@ -30,13 +30,14 @@ pub enum Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     timeline: u32,
+    waited_for: Vec<String>,
     catalogue: Catalogue,
 }
 
 impl CopyRecord {
     /// The same rows, as the source describes them now.
-    pub fn describe(&mut self, Description { timeline, catalogue }: Description) {
-        (self.timeline, self.catalogue) = (Some(timeline), catalogue);
+    pub fn describe(&mut self, Description { timeline, waited_for, catalogue }: Description) {
+        (self.timeline, self.waited_for, self.catalogue) = (Some(timeline), waited_for, catalogue);
     }
 }
 
@@ -121,7 +122,7 @@ async fn look_in(
     record: &CopyRecord,
     awaits_delivery: bool,
 ) -> Result<Look, Ended> {
-    let (timeline, lsn, delivered) = look_at_server(session, source, record).await?;
+    let LookAtServer { timeline, waited_for, lsn, delivered } = look_at_server(session, source, record).await?;
     let (schema, table) = source.names();
     let Some(catalogue) = postgres::catalogue(session, schema, table).await? else {
         return anew("the source has no such table any more");
@@ -136,13 +137,22 @@ async fn look_in(
     }
     let catalogue = catalogue.remembering(&record.catalogue);
     let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
-    let is_new = catalogue != record.catalogue || record.timeline != Some(timeline);
-    let described = is_new.then_some(Description { timeline, catalogue });
+    let is_same = record.timeline == Some(timeline) && record.waited_for == waited_for && record.catalogue == catalogue;
+    let described = (!is_same).then_some(Description { timeline, waited_for, catalogue });
     Ok(Look { described, lsn, delivered })
 }
 
-/// Whether the stream still leads on from the copy: the server's timeline, the end of its log, and how far the connector is.
-async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRecord) -> Result<(u32, u64, u64), Ended> {
+struct LookAtServer {
+    timeline: u32,
+    waited_for: Vec<String>,
+    /// How far the log is.
+    lsn: u64,
+    /// How far the connector is.
+    delivered: u64,
+}
+
+/// Whether the stream still leads on from the copy, and where the server is.
+async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRecord) -> Result<LookAtServer, Ended> {
     let slot = &source.settings.slot;
     let position = source.position(session).await?;
     if position.system != record.system {
@@ -152,9 +162,13 @@ async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRec
         return anew("the replication slot is gone, and with it changes that were not read");
     };
     let is_other = record.timeline.is_some_and(|timeline| timeline != position.timeline);
-    if is_other && !postgres::outlived_failover(session, slot).await? {
+    let failover = postgres::failover(session).await?;
+    // Chunks have rows that no standby was waited for with; only what the stream delivered since can be relied on.
+    let outlives = record.is_passed() && failover.had_all(&record.waited_for);
+    if is_other && !(outlives && postgres::is_synced(session, slot).await?) {
         return anew(
-            "the database was restored to a point in time, or another server took its place without a slot that was kept for that",
+            "the database was restored to a point in time, or a standby took its place that did not keep the replication slot \
+             (sync_replication_slots), or was not waited for (synchronized_standby_slots)",
         );
     }
     match source.membership(session).await? {
@@ -162,7 +176,12 @@ async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRec
         Some(membership) if membership != record.membership => {
             anew("the table was taken out of the publication and put in again, and changes in between were not sent")
         }
-        Some(_) => Ok((position.timeline, position.lsn.into(), delivered)),
+        Some(_) => Ok(LookAtServer {
+            timeline: position.timeline,
+            waited_for: failover.waited_for,
+            lsn: position.lsn.into(),
+            delivered,
+        }),
     }
 }
 

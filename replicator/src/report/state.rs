@@ -63,8 +63,8 @@ pub(super) struct Knowledge {
     needs_no_topic: bool,
     /// How far the copy of the source's rows is, if the table begins with one.
     copy: Option<CopyStage>,
-    /// It could be compared with its source, and nobody knows what was copied.
-    uncompared: bool,
+    /// What is said of a table that could be compared with its source, if nobody knows what was copied.
+    uncompared: Option<&'static str>,
     /// Why the source cannot be looked at.
     unseen: Option<String>,
     /// What is said of a copy anew that is wished for while nobody reads the database.
@@ -179,7 +179,7 @@ impl Knowledge {
     /// Whether it is compared with its source. `source`: the database is read; `known`: it is known what was copied, or will be.
     pub(super) fn compared(&mut self, source: bool, known: bool) {
         self.state.compared = Some(source && known);
-        self.uncompared = source && !known;
+        self.uncompared = (source && !known).then_some(UNCOMPARED);
     }
 
     /// How far the source's log is now.
@@ -330,7 +330,7 @@ impl Knowledge {
         let unseen = self.unseen.as_ref().map(|why| unseen(why));
         let ticks_unread = self.ticks_unread.as_ref().map(|why| ticks_unread(why));
         let refused = self.resync_refused.map(str::to_owned);
-        let uncompared = self.uncompared.then(|| UNCOMPARED.to_owned());
+        let uncompared = self.uncompared.map(str::to_owned);
         self.state.warnings.iter().cloned().chain(refused).chain(uncompared).chain(unseen).chain(ticks_unread).collect()
     }
 

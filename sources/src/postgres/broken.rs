@@ -21,26 +21,30 @@ pub fn misses_changes(reason: &str) -> bool {
 }
 
 /// The server whose log a connector's positions are places in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The server's system identifier.
     pub system: u64,
     /// Its timeline.
     pub timeline: u32,
+    /// The slots of the standbys on which it goes on after a failover: see [`Failover::waited_for`](super::Failover).
+    pub waited_for: Vec<String>,
 }
 
 impl Stream {
     /// The one that these facts were found on; `None` as long as it has no slot.
     pub fn of(facts: &Facts) -> Option<Self> {
         facts.slot.as_ref()?;
-        facts.position.map(|position| Self { system: position.system, timeline: position.timeline })
+        let waited_for = facts.failover.waited_for.clone();
+        facts.position.map(|position| Self { system: position.system, timeline: position.timeline, waited_for })
     }
 }
 
 impl fmt::Display for Stream {
-    /// `7432/1`: system, timeline.
+    /// `7432/1`: system, timeline; `7432/1/a,b` where standbys are waited for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.system, self.timeline)
+        let standbys = if self.waited_for.is_empty() { "" } else { "/" };
+        write!(f, "{}/{}{standbys}{}", self.system, self.timeline, self.waited_for.join(","))
     }
 }
 
@@ -48,8 +52,14 @@ impl FromStr for Stream {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (system, timeline) = text.split_once('/').ok_or(())?;
-        Ok(Self { system: system.parse().map_err(drop)?, timeline: timeline.parse().map_err(drop)? })
+        let mut parts = text.splitn(3, '/');
+        let (system, timeline) = (parts.next().unwrap_or_default(), parts.next().ok_or(())?);
+        let waited_for = parts.next().map(|names| names.split(',').map(str::to_owned).collect());
+        Ok(Self {
+            system: system.parse().map_err(drop)?,
+            timeline: timeline.parse().map_err(drop)?,
+            waited_for: waited_for.unwrap_or_default(),
+        })
     }
 }
 
@@ -58,7 +68,7 @@ impl FromStr for Stream {
 pub enum Break {
     /// Another server, or a dump that was restored into one.
     OtherServer,
-    /// The same server on another timeline, without a slot that was kept for that.
+    /// The same server on another timeline, which may not have all that was delivered.
     OtherTimeline,
     /// There was a slot, and there is none.
     SlotGone,
@@ -70,12 +80,13 @@ pub enum Break {
 
 /// Whether the stream that the connector was reading is broken. `stream`: the one that it was seen reading; `refused`: it says that
 /// the server does not have any more what comes next.
-pub fn broken(facts: &Facts, stream: Option<Stream>, refused: bool) -> Option<Break> {
+pub fn broken(facts: &Facts, stream: Option<&Stream>, refused: bool) -> Option<Break> {
     let invalid = facts.slot.as_ref().is_some_and(|slot| slot.wal_status == "lost");
-    let synced = facts.slot.as_ref().is_some_and(|slot| slot.synced);
+    let is_synced = facts.slot.as_ref().is_some_and(|slot| slot.synced);
+    let outlives = |stream: &Stream| is_synced && facts.failover.had_all(&stream.waited_for);
     match (stream, facts.position) {
         (Some(stream), Some(now)) if stream.system != now.system => Some(Break::OtherServer),
-        (Some(stream), Some(now)) if stream.timeline != now.timeline && !synced => Some(Break::OtherTimeline),
+        (Some(stream), Some(now)) if stream.timeline != now.timeline && !outlives(stream) => Some(Break::OtherTimeline),
         (Some(_), Some(_)) if facts.slot.is_none() => Some(Break::SlotGone),
         (_, Some(_)) if invalid => Some(Break::SlotInvalid),
         (_, Some(_)) if refused => Some(Break::SlotMadeAnew),
@@ -98,8 +109,8 @@ impl Break {
             Self::OtherTimeline => (
                 SOURCE_REPLACED,
                 format!(
-                    "The database was restored to a point in time, or a standby took its place without the replication slot {slot} \
-                     being kept for that"
+                    "The database was restored to a point in time, or a standby took its place that did not keep the replication slot \
+                     {slot} (sync_replication_slots), or was not waited for (synchronized_standby_slots)"
                 ),
             ),
             Self::SlotGone => {
@@ -166,10 +177,12 @@ fn advice(resource: &CdcReplication) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Slot;
-    use super::super::{Position, Role, Server};
+    use super::super::{Failover, Position, Role, Server};
     use super::*;
 
-    const STREAM: Stream = Stream { system: 7, timeline: 2 };
+    fn stream(waited_for: &[&str]) -> Stream {
+        Stream { system: 7, timeline: 2, waited_for: waited_for.iter().map(ToString::to_string).collect() }
+    }
 
     fn facts(system: u64, timeline: u32, slot: Option<(&str, bool)>) -> Facts {
         let slot = slot.map(|(wal_status, synced)| Slot {
@@ -192,27 +205,32 @@ mod tests {
         };
         let role = Role { name: String::new(), superuser: false, replication: true, can_create: true };
         let position = Some(Position { system, timeline, lsn: 0.into() });
-        Facts { server, position, role, slot, publication: None, tables: Vec::new() }
+        let failover = Failover { followed_by: Some("a".to_owned()), ..Failover::default() };
+        Facts { server, position, failover, role, slot, publication: None, tables: Vec::new() }
     }
 
     #[test]
     fn each_way_in_which_changes_are_lost_breaks_a_stream() {
         let there = Some(("reserved", false));
+        let synced = Some(("reserved", true));
         for (facts, stream, refused, expected) in [
-            (facts(7, 2, there), Some(STREAM), false, None),
-            (facts(8, 2, there), Some(STREAM), false, Some(Break::OtherServer)),
-            (facts(7, 3, there), Some(STREAM), false, Some(Break::OtherTimeline)),
-            (facts(7, 3, Some(("reserved", true))), Some(STREAM), false, None),
-            (facts(7, 3, None), Some(STREAM), false, Some(Break::OtherTimeline)),
-            (facts(7, 2, None), Some(STREAM), false, Some(Break::SlotGone)),
-            (facts(7, 2, Some(("lost", false))), Some(STREAM), true, Some(Break::SlotInvalid)),
-            (facts(7, 2, there), Some(STREAM), true, Some(Break::SlotMadeAnew)),
+            (facts(7, 2, there), Some(stream(&[])), false, None),
+            (facts(8, 2, there), Some(stream(&[])), false, Some(Break::OtherServer)),
+            (facts(7, 3, there), Some(stream(&[])), false, Some(Break::OtherTimeline)),
+            (facts(7, 3, synced), Some(stream(&["a"])), false, None),
+            (facts(7, 3, synced), Some(stream(&[])), false, Some(Break::OtherTimeline)),
+            (facts(7, 3, synced), Some(stream(&["b"])), false, Some(Break::OtherTimeline)),
+            (facts(7, 3, there), Some(stream(&["a"])), false, Some(Break::OtherTimeline)),
+            (facts(7, 3, None), Some(stream(&[])), false, Some(Break::OtherTimeline)),
+            (facts(7, 2, None), Some(stream(&[])), false, Some(Break::SlotGone)),
+            (facts(7, 2, Some(("lost", false))), Some(stream(&[])), true, Some(Break::SlotInvalid)),
+            (facts(7, 2, there), Some(stream(&[])), true, Some(Break::SlotMadeAnew)),
             // Nobody has read a slot of this server yet.
             (facts(7, 2, None), None, false, None),
             // A connector that an earlier operator made.
             (facts(7, 2, there), None, true, Some(Break::SlotMadeAnew)),
         ] {
-            assert_eq!(broken(&facts, stream, refused), expected);
+            assert_eq!(broken(&facts, stream.as_ref(), refused), expected);
         }
     }
 
@@ -241,13 +259,15 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_be_used_says_nothing() {
-        assert_eq!(broken(&Facts { position: None, ..facts(8, 1, None) }, Some(STREAM), true), None);
+        assert_eq!(broken(&Facts { position: None, ..facts(8, 1, None) }, Some(&stream(&[])), true), None);
     }
 
     #[test]
     fn a_stream_is_read_as_it_is_written() {
-        assert_eq!("7/2".parse(), Ok(STREAM));
-        assert_eq!(STREAM.to_string(), "7/2");
+        for (text, waited_for) in [("7/2", &[][..]), ("7/2/a,b", &["a", "b"])] {
+            assert_eq!(text.parse(), Ok(stream(waited_for)));
+            assert_eq!(stream(waited_for).to_string(), text);
+        }
         assert_eq!("7".parse::<Stream>(), Err(()));
     }
 }

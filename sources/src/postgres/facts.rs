@@ -2,6 +2,7 @@
 
 use tributary_crds::CdcReplication;
 
+use super::failover::{Failover, failover};
 use super::names::{publication, slot};
 use super::position::{Position, position};
 use super::published::{Publication, read_publication};
@@ -18,6 +19,8 @@ pub struct Facts {
     pub server: Server,
     /// Which server it is, and where its log is. `None` of one that cannot be used anyway.
     pub position: Option<Position>,
+    /// The failover that it came from, if it has, and the next.
+    pub failover: Failover,
     /// The user that the connector will be.
     pub role: Role,
     /// The resource's replication slot, if it is there.
@@ -98,10 +101,12 @@ pub async fn facts(session: &Session, resource: &CdcReplication) -> Result<Facts
     let server = server(session).await?;
     let role = role(session).await?;
     if !Facts::is_usable(&server) {
-        return Ok(Facts { server, position: None, role, slot: None, publication: None, tables: Vec::new() });
+        let failover = Failover::default();
+        return Ok(Facts { server, position: None, failover, role, slot: None, publication: None, tables: Vec::new() });
     }
     Ok(Facts {
         position: Some(position(session).await?),
+        failover: failover(session).await?,
         slot: read_slot(session, &slot(resource)).await?,
         publication: read_publication(session, server.version, &publication(resource)).await?,
         tables: tables(session, &resource.spec.tables).await?,

@@ -12,16 +12,6 @@ pub async fn delivered(session: &Session, slot: &str) -> Result<Option<u64>, Sou
     Ok(row.and_then(|row| row.get::<_, Option<PgLsn>>(0)).map(u64::from))
 }
 
-/// The slot was kept up to date on the server before it was promoted (`failover`, from Postgres 17 on), so that another timeline has
-/// lost nothing of what it delivers.
-pub async fn outlived_failover(session: &Session, slot: &str) -> Result<bool, SourceError> {
-    // Older servers do not have the column.
-    let query = "SELECT coalesce((to_jsonb(slot) ->> 'synced')::bool, false) FROM pg_replication_slots slot
-        WHERE slot_name = $1 AND database = current_database()";
-    let row = session.query_opt(query, &[&slot]).await.map_err(SourceError::statement("read the replication slots"))?;
-    Ok(row.is_some_and(|row| row.get(0)))
-}
-
 /// Stands for the time since when `publication` has had the table `schema.table`: another number when it was taken out and put in
 /// again. `None` when it does not have it.
 pub async fn membership(

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod machine;
 mod maven;
+mod newest_postgres;
 mod python;
 
 use std::collections::BTreeSet;
@@ -11,8 +12,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use super::Part;
 use super::process::last_lines;
+use super::{Part, PostgresRelease};
 use cache::Download;
 
 pub use maven::maven_set;
@@ -37,17 +38,19 @@ const KAFKA_POM: &str = include_str!("kafka.pom.xml");
 const REGISTRY_POM: &str = include_str!("registry.pom.xml");
 
 /// Installs or names what the machine lacks, then downloads what the cache lacks. Instant when nothing is missing.
-pub(crate) async fn software(parts: BTreeSet<Part>) -> anyhow::Result<Software> {
-    tokio::task::spawn_blocking(move || software_blocking(&parts)).await?
+pub(crate) async fn software(parts: BTreeSet<Part>, postgres: PostgresRelease) -> anyhow::Result<Software> {
+    tokio::task::spawn_blocking(move || software_blocking(&parts, postgres)).await?
 }
 
-fn software_blocking(parts: &BTreeSet<Part>) -> anyhow::Result<Software> {
-    let needs = Needs { parts };
+fn software_blocking(parts: &BTreeSet<Part>, postgres: PostgresRelease) -> anyhow::Result<Software> {
+    let needs = Needs { parts, newest_postgres: postgres == PostgresRelease::Newest };
     machine::require(&needs.programs()?)?;
     std::thread::scope(|scope| {
         let python = needs.s3().then(|| scope.spawn(python::localstack));
         let mut software = Software::default();
-        if needs.postgres() {
+        if needs.newest_postgres() {
+            software.postgres_bin = newest_postgres::bin()?;
+        } else if needs.postgres() {
             software.postgres_bin = machine::postgres_bin().context("PostgreSQL's server programs are missing")?;
         }
         if needs.java() {
@@ -92,11 +95,16 @@ fn announce_converter(plugin: &Path) -> anyhow::Result<()> {
 /// What the chosen parts are made of.
 struct Needs<'a> {
     parts: &'a BTreeSet<Part>,
+    newest_postgres: bool,
 }
 
 impl Needs<'_> {
     fn postgres(&self) -> bool {
         self.parts.contains(&Part::Postgres)
+    }
+
+    fn newest_postgres(&self) -> bool {
+        self.postgres() && self.newest_postgres
     }
 
     fn kafka(&self) -> bool {
@@ -122,13 +130,14 @@ impl Needs<'_> {
         use machine::Program;
         let fetch_kafka = self.kafka() && !kafka().is_there()?;
         let fetch_registry = self.registry() && !registry().is_there()?;
+        let fetch_postgres = self.newest_postgres() && !newest_postgres::is_there()?;
         let fetch_s3 = self.s3() && !python::LOCALSTACK.is_there()?;
         let all = [
             (true, Program::Setpriv),
             (self.java(), Program::Java),
             (self.kafka(), Program::Openssl),
             (self.postgres(), Program::Postgres),
-            (fetch_kafka || fetch_registry, Program::Maven),
+            (fetch_kafka || fetch_registry || fetch_postgres, Program::Maven),
             (fetch_registry || fetch_s3, Program::PythonVenv),
         ];
         Ok(all.into_iter().filter_map(|(needed, program)| needed.then_some(program)).collect())

@@ -8,7 +8,7 @@ use super::super::facts::{Role, Server, Slot};
 use super::super::published::{Member, Publication};
 use super::super::tables::{Identity, Kind, Table};
 use super::{Facts, judge};
-use crate::postgres::Severity;
+use crate::postgres::{Failover, Severity};
 
 fn resource(format: &serde_json::Value) -> CdcReplication {
     serde_json::from_value(json!({
@@ -38,6 +38,7 @@ fn column(name: &str, base: &str) -> Column {
 /// A database in which everything is right.
 fn facts() -> Facts {
     Facts {
+        failover: Failover::default(),
         server: Server {
             version: 170_004,
             wal_level: "logical".to_owned(),

@@ -7,7 +7,7 @@ use super::super::facts::{Role, Server, Slot};
 use super::super::published::Member;
 use super::super::tables::Identity;
 use super::*;
-use crate::postgres::Column;
+use crate::postgres::{Column, Failover};
 
 fn resource(tables: &[&str]) -> CdcReplication {
     let tables: Vec<_> = tables.iter().map(|table| json!({ "name": table })).collect();
@@ -50,6 +50,7 @@ fn table(name: &str) -> Table {
 /// A database with tables of these names, and no publication.
 fn facts(tables: &[&str]) -> Facts {
     Facts {
+        failover: Failover::default(),
         server: Server {
             version: 170_004,
             wal_level: "logical".to_owned(),
