@@ -133,12 +133,22 @@ impl Lab {
 
     /// Waits until the Delta tables of a resource equal their sources.
     pub async fn until_equal(&self, name: &str, tables: &[&str]) -> Verdict {
-        verdict(wait_until_equal(&self.source, &self.oracle, &self.pairs(name, tables), PATIENCE).await)
+        self.until_equal_to(&self.source, name, tables).await
+    }
+
+    /// Waits until the Delta tables of a resource equal the tables of another source than the lab's.
+    pub async fn until_equal_to(&self, source: &tokio_postgres::Client, name: &str, tables: &[&str]) -> Verdict {
+        verdict(wait_until_equal(source, &self.oracle, &self.pairs(name, tables), PATIENCE).await)
     }
 
     /// Compares the Delta tables of a resource with their sources as they are now; they must be equal.
     pub async fn equal(&self, name: &str, tables: &[&str]) -> Verdict {
-        verdict(equal(&self.source, &self.oracle, &self.pairs(name, tables)).await)
+        self.equal_to(&self.source, name, tables).await
+    }
+
+    /// Compares the Delta tables of a resource with the tables of another source than the lab's; they must be equal.
+    pub async fn equal_to(&self, source: &tokio_postgres::Client, name: &str, tables: &[&str]) -> Verdict {
+        verdict(equal(source, &self.oracle, &self.pairs(name, tables)).await)
     }
 
     fn pairs(&self, name: &str, tables: &[&str]) -> Vec<TablePair> {
