@@ -71,6 +71,21 @@ async fn run(bench: &Bench, statements: impl IntoIterator<Item = &String>) {
     }
 }
 
+#[tokio::test]
+async fn a_publication_that_sent_no_updates_for_a_while_has_its_tables_copied_anew() {
+    let mut bench = Bench::new(&PipelineOptions::json(&["public.items"])).await;
+    bench.sql("CREATE TABLE items (id int PRIMARY KEY, a text); INSERT INTO items VALUES (1, 'x'), (2, 'y')").await;
+    bench.pipeline.start().await.unwrap();
+    bench.until_equal(&["public.items"]).await;
+    let publication = postgres::publication(&bench.pipeline.resource().unwrap());
+    bench.sql(&format!("ALTER PUBLICATION \"{publication}\" SET (publish = 'insert')")).await;
+    bench.sql("UPDATE items SET a = 'unsent'; DELETE FROM items WHERE id = 2").await;
+    bench.sql(&format!("ALTER PUBLICATION \"{publication}\" SET (publish = 'insert, update, delete, truncate')")).await;
+    bench.until_equal(&["public.items"]).await;
+    bench.sql("UPDATE items SET a = 'sent'").await;
+    bench.until_equal(&["public.items"]).await;
+}
+
 /// Case C06.
 #[tokio::test]
 async fn a_table_that_others_inherit_from_or_without_its_key_stops_and_says_so_before_and_after_its_copy() {

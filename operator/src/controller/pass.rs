@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use serde_json::Value;
 use tributary_crds::CdcReplication;
-use tributary_sources::postgres;
+use tributary_sources::postgres::{self, Break};
 
 use super::{Context, Memory, is_paused};
 use crate::apply::{Applied, Live, Target};
@@ -125,6 +125,7 @@ impl Pass<'_> {
         let connector = stream::connector(seen);
         let broken =
             connector.zip(memory.source.facts()).and_then(|(connector, facts)| stream::break_of(connector, facts));
+        let broken = broken.or_else(|| (connector.is_some() && memory.source.went_back()).then_some(Break::WentBack));
         if let Some(why) = broken {
             findings.insert(0, why.finding(self.resource));
             // Without pods nobody sees that changes are missing: a table that an earlier version made would go on without them.

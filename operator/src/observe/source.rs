@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use tributary_crds::{CdcReplication, Postgres};
-use tributary_sources::postgres::{self, Change, Facts, Finding, Severity};
+use tributary_sources::postgres::{self, Change, Facts, Finding, Position, Severity};
 
 use super::{SecretError, credentials};
 use crate::report::Part;
@@ -23,6 +23,10 @@ const BAD: Duration = Duration::from_secs(10);
 pub struct SourceSeen {
     answer: Option<Answer>,
     failures: u32,
+    /// As far as its log was when that was furthest.
+    furthest: Option<Position>,
+    /// It was not as far later.
+    went_back: bool,
 }
 
 /// What a look at the source came to.
@@ -67,9 +71,25 @@ impl SourceSeen {
             } else {
                 1
             };
+            if let Some(position) = facts.as_ref().and_then(|facts| facts.position) {
+                self.is_at(position);
+            }
             self.answer = Some(Answer { of, at: now, facts, findings });
         }
         Look { findings: self.findings().unwrap_or_default(), changed }
+    }
+
+    fn is_at(&mut self, position: Position) {
+        let server = |position: &Position| (position.system, position.timeline);
+        match self.furthest.filter(|furthest| server(furthest) == server(&position)) {
+            Some(furthest) if position.lsn < furthest.lsn => self.went_back = true,
+            _ => self.furthest = Some(position),
+        }
+    }
+
+    /// Whether the log of the server, as this process has seen it, is not as far as it was.
+    pub fn went_back(&self) -> bool {
+        self.went_back
     }
 
     /// What was found when it was last asked.
@@ -177,7 +197,7 @@ mod tests {
 
     fn seen(failures: u32) -> SourceSeen {
         let answer = Answer { of: (Some(1), "7".into()), at: Timestamp::UNIX_EPOCH, facts: None, findings: Vec::new() };
-        SourceSeen { answer: Some(answer), failures }
+        SourceSeen { answer: Some(answer), failures, ..SourceSeen::default() }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -191,6 +211,18 @@ mod tests {
         assert_eq!(waits, [60, 10, 20, 40, 300, 300]);
         assert_eq!(seen(0).wait(&of, at(59)).as_secs(), 1);
         assert!(seen(0).wait(&of, at(61)).is_zero());
+    }
+
+    #[test]
+    fn a_log_that_is_not_as_far_as_it_was_went_back_unless_it_is_another_servers() {
+        let at = |timeline, lsn: u64| Position { system: 7, timeline, lsn: lsn.into() };
+        let mut seen = SourceSeen::default();
+        for (position, expected) in [(at(1, 50), false), (at(1, 60), false), (at(2, 40), false), (at(2, 39), true)] {
+            seen.is_at(position);
+            assert_eq!(seen.went_back(), expected, "{position}");
+        }
+        seen.is_at(at(2, 80));
+        assert!(seen.went_back(), "it is so until the stream is begun anew");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tributary_sources::postgres::{self, Barrier, RangeColumn, Reading, RowReader, Session};
+use tributary_sources::postgres::{self, Barrier, Membership, RangeColumn, Reading, RowReader, Session};
 
 use super::{CopyError, CopyRecord, CopySource};
 use crate::change::RowSchema;
@@ -10,6 +10,10 @@ use crate::report::TableHandle;
 
 /// How often it is looked whether what is waited for is there.
 const POLL: Duration = Duration::from_millis(500);
+
+/// Said where the log of the server ends before what came out of it.
+pub(super) const WENT_BACK: &str = "the server's log is not as far as the connector has read it: the server was restored from a copy of its \
+     disk, or replaced, and the stream has to be begun anew (stop the connector, drop its slot, have its positions forgotten)";
 
 /// What a copy is made of.
 #[derive(Clone)]
@@ -21,11 +25,11 @@ pub(super) struct Origin {
 }
 
 /// Waits until a copy can miss no change that the stream misses as well.
-pub(super) async fn barrier(source: &CopySource, report: &TableHandle) -> Result<u32, CopyError> {
+pub(super) async fn barrier(source: &CopySource, report: &TableHandle) -> Result<Membership, CopyError> {
     let session = source.connect().await?;
     let mut said = None;
     let membership = loop {
-        match published(source, &session).await? {
+        match published(source, &session, report).await? {
             Ok(membership) => break membership,
             Err(what) if said.as_ref() == Some(&what) => {}
             Err(what) => {
@@ -50,14 +54,23 @@ pub(super) async fn barrier(source: &CopySource, report: &TableHandle) -> Result
 }
 
 /// Since when the table is published, or what is waited for.
-async fn published(source: &CopySource, session: &Session) -> Result<Result<u32, String>, CopyError> {
+async fn published(
+    source: &CopySource,
+    session: &Session,
+    report: &TableHandle,
+) -> Result<Result<Membership, String>, CopyError> {
     let settings = &source.settings;
     let Some(membership) = source.membership(session).await? else {
         return Ok(Err(format!(
-            "the publication {} does not have the table {} yet: whoever sets up the connector adds it",
+            "the publication {} does not have the table {} yet, or not with all its operations: whoever sets up the connector adds \
+             it",
             settings.publication, source.table.name
         )));
     };
+    let (read, log) = (report.delivered(), source.position(session).await?.lsn.into());
+    if read.is_some_and(|read| read > log) {
+        return Ok(Err(format!("{WENT_BACK}, and changes are not sent before it is there again")));
+    }
     Ok(match postgres::delivered(session, &settings.slot).await? {
         Some(_) => Ok(membership),
         None => Err(format!(
@@ -68,7 +81,7 @@ async fn published(source: &CopySource, session: &Session) -> Result<Result<u32,
 }
 
 /// The table as it is now.
-pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origin, CopyError> {
+pub(super) async fn origin(source: &CopySource, membership: Membership) -> Result<Origin, CopyError> {
     let session = source.connect().await?;
     let name = &source.table.name;
     let (schema, table) = source.names();
@@ -78,9 +91,7 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
     let catalogue = postgres::catalogue(&session, schema, table).await?.ok_or_else(no_table)?;
     let described = postgres::table(&session, &source.table).await?.ok_or_else(no_table)?;
     reading.end().await?;
-    if !catalogue.inheritors.is_empty() {
-        let what =
-            format!("has tables that inherit from it, whose rows are not its own: {}", catalogue.inheritors.join(", "));
+    if let Some(what) = postgres::refusal(&catalogue) {
         return Err(CopyError::Refused { what });
     }
     let unreadable = RowReader::unreadable(&described.columns);
@@ -106,7 +117,8 @@ pub(super) async fn origin(source: &CopySource, membership: u32) -> Result<Origi
         system: position.system,
         timeline: Some(position.timeline),
         waited_for: postgres::failover(&session).await?.waited_for,
-        membership,
+        membership: membership.since,
+        publication: Some(membership.publication),
         catalogue,
         range_column: column.as_ref().map(|column| naming.of(column.name())),
         chunks: Vec::new(),

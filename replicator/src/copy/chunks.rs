@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tributary_sources::postgres::{self, differences};
+use tributary_sources::postgres::{self, Membership, differences};
 
 use super::begin::{self, Origin};
 use super::plan::Plan;
@@ -77,12 +77,12 @@ impl Copying<'_> {
             None => Begun::Complete(Box::new(table)),
             Some(record) if record.is_complete() => Begun::Complete(Box::new(table)),
             Some(record) => {
-                let now = self.retry(|| begin::origin(self.source, record.membership)).await?;
+                let now = self.retry(|| begin::origin(self.source, Membership::default())).await?;
                 let session = self.retry(|| async { self.source.connect().await.map_err(CopyError::from) }).await?;
                 let membership = self.source.membership(&session).await.map_err(CopyError::from)?;
                 let is_same = now.record.system == record.system
                     && now.record.timeline == record.timeline
-                    && membership == Some(record.membership)
+                    && membership.is_some_and(|membership| record.is_of(membership))
                     && differences(&record.catalogue, &now.record.catalogue).is_empty();
                 if is_same {
                     Begun::Partly(Box::new(table), Box::new(Origin { record, ..now }))
@@ -96,7 +96,7 @@ impl Copying<'_> {
     /// Begins a copy; rows that the table has go.
     async fn begin(&self, table: Option<KeyedTable>) -> Result<(KeyedTable, Origin), PipelineError> {
         // What cannot be copied at all need not be published first.
-        let origin = self.retry(|| begin::origin(self.source, 0)).await?;
+        let origin = self.retry(|| begin::origin(self.source, Membership::default())).await?;
         if origin.schema.key.is_empty() {
             return Err(TableError::NoKey.into());
         }

@@ -15,9 +15,9 @@ pub enum CopyError {
         table: String,
     },
     /// Rows that a copy would have and no event would follow, or the other way round.
-    #[error("the source table {what}. Copy what it is made of, or take it out of spec.tables")]
+    #[error("the source table {what}")]
     Refused {
-        /// What is the case, as the end of a sentence about the table.
+        /// What is the case and what to do, as the end of a sentence about the table.
         what: String,
     },
     /// Columns that arrive with events and cannot be read yet.

@@ -1,7 +1,7 @@
 //! What the Delta log says of a copy: of what it was made, and how far it is.
 
 use serde::{Deserialize, Serialize};
-use tributary_sources::postgres::{Catalogue, Range};
+use tributary_sources::postgres::{Catalogue, Membership, Range};
 
 use super::CopyError;
 
@@ -20,6 +20,9 @@ pub struct CopyRecord {
     pub waited_for: Vec<String>,
     /// Stands for the time since when the table has been published.
     pub membership: u32,
+    /// The transaction that last changed what the publication sends. `None` of a copy that an earlier version made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publication: Option<u32>,
     /// The table as it was copied, or as its events have described it since.
     pub catalogue: Catalogue,
     /// The column by whose ranges it is copied; without one, all rows are one chunk.
@@ -86,6 +89,11 @@ impl CopyRecord {
         gaps
     }
 
+    /// Whether the table has been published since, with all that is published now.
+    pub(super) fn is_of(&self, now: Membership) -> bool {
+        self.membership == now.since && self.publication.is_none_or(|publication| publication == now.publication)
+    }
+
     /// All rows were copied.
     pub fn is_complete(&self) -> bool {
         self.ended_at.is_some()
@@ -118,13 +126,13 @@ mod tests {
     }
 
     fn record() -> CopyRecord {
-        let catalogue =
-            Catalogue { oid: 1, storage: Vec::new(), inheritors: Vec::new(), key: vec![1], columns: Vec::new() };
+        let catalogue = Catalogue { oid: 1, key: vec![1], ..Catalogue::default() };
         CopyRecord {
             system: 7,
             timeline: Some(1),
             waited_for: Vec::new(),
             membership: 3,
+            publication: Some(5),
             catalogue,
             range_column: Some("id".to_owned()),
             chunks: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tributary_crds::TableSpec;
-use tributary_sources::postgres::{self, Position, Session, SourceError};
+use tributary_sources::postgres::{self, Membership, Position, Session, SourceError};
 
 use super::Allowance;
 use crate::settings::SourceSettings;
@@ -36,7 +36,7 @@ impl CopySource {
         self.table.name.split_once('.').unwrap_or(("", &self.table.name))
     }
 
-    pub(super) async fn membership(&self, session: &Session) -> Result<Option<u32>, SourceError> {
+    pub(super) async fn membership(&self, session: &Session) -> Result<Option<Membership>, SourceError> {
         let (schema, table) = self.names();
         postgres::membership(session, &self.settings.publication, schema, table).await
     }

@@ -127,14 +127,14 @@ mod tests {
             Chunk { range, snapshot: (*snapshot).to_owned() }
         });
         let chunks = chunks.collect();
-        let catalogue =
-            Catalogue { oid: 1, storage: Vec::new(), inheritors: Vec::new(), key: vec![1], columns: Vec::new() };
+        let catalogue = Catalogue { oid: 1, key: vec![1], ..Catalogue::default() };
         let range_column = Some("id".to_owned());
         Verdicts::of(&CopyRecord {
             system: 1,
             timeline: None,
             waited_for: Vec::new(),
             membership: 1,
+            publication: None,
             catalogue,
             range_column,
             chunks,

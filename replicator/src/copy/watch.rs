@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tributary_sources::postgres::{self, Catalogue, Difference, Remedy, Session, SourceError, differences};
 
+use super::begin::WENT_BACK;
 use super::{CopyError, CopyRecord, CopySource};
 use crate::consume::Consumer;
 use crate::pipeline::{Anew, PipelineError};
@@ -31,13 +32,22 @@ pub enum Found {
 pub struct Description {
     timeline: u32,
     waited_for: Vec<String>,
+    publication: u32,
     catalogue: Catalogue,
 }
 
 impl CopyRecord {
     /// The same rows, as the source describes them now.
-    pub fn describe(&mut self, Description { timeline, waited_for, catalogue }: Description) {
+    pub fn describe(&mut self, description: Description) {
+        let Description { timeline, waited_for, publication, catalogue } = description;
         (self.timeline, self.waited_for, self.catalogue) = (Some(timeline), waited_for, catalogue);
+        self.publication = Some(publication);
+    }
+
+    fn is_described_by(&self, Description { timeline, waited_for, publication, catalogue }: &Description) -> bool {
+        self.timeline == Some(*timeline)
+            && self.publication == Some(*publication)
+            && (&self.waited_for, &self.catalogue) == (waited_for, catalogue)
     }
 }
 
@@ -51,7 +61,7 @@ pub async fn watch(
 ) -> PipelineError {
     let mut awaits_delivery = !record.is_passed();
     loop {
-        match look(&source, &record, awaits_delivery).await {
+        match look(&source, &record, &report, awaits_delivery).await {
             Ok(look) => {
                 report.source_unseen(None);
                 report.source_at(look.lsn);
@@ -95,21 +105,30 @@ impl From<SourceError> for Ended {
 }
 
 /// Compares the table with what was copied, once. A source that cannot be asked says nothing.
-pub async fn compare(source: &CopySource, record: &CopyRecord) -> Result<(), PipelineError> {
-    match look(source, record, false).await {
+pub async fn compare(source: &CopySource, record: &CopyRecord, report: &TableHandle) -> Result<(), PipelineError> {
+    match look(source, record, report, false).await {
         Err(Ended::Differs(why)) => Err(why),
         Ok(_) | Err(Ended::Unseen(_)) => Ok(()),
     }
 }
 
 /// A look, in the session of all looks; one that fails is not used again.
-async fn look(source: &CopySource, record: &CopyRecord, awaits_delivery: bool) -> Result<Look, Ended> {
+async fn look(
+    source: &CopySource,
+    record: &CopyRecord,
+    report: &TableHandle,
+    awaits_delivery: bool,
+) -> Result<Look, Ended> {
     let mut looks = source.looks.lock().await;
     let session = match looks.take() {
         Some(session) if !session.is_closed() => session,
         _ => source.connect().await?,
     };
+    // Before the server is asked how far it is.
+    let read = report.delivered();
     let seen = look_in(&session, source, record, awaits_delivery).await;
+    let went_back = seen.as_ref().is_ok_and(|look| read.is_some_and(|read| read > look.lsn));
+    let seen = if went_back { anew(WENT_BACK) } else { seen };
     if !matches!(seen, Err(Ended::Unseen(_))) {
         *looks = Some(session);
     }
@@ -122,7 +141,8 @@ async fn look_in(
     record: &CopyRecord,
     awaits_delivery: bool,
 ) -> Result<Look, Ended> {
-    let LookAtServer { timeline, waited_for, lsn, delivered } = look_at_server(session, source, record).await?;
+    let LookAtServer { timeline, waited_for, publication, lsn, delivered } =
+        look_at_server(session, source, record).await?;
     let (schema, table) = source.names();
     let Some(catalogue) = postgres::catalogue(session, schema, table).await? else {
         return anew("the source has no such table any more");
@@ -137,14 +157,15 @@ async fn look_in(
     }
     let catalogue = catalogue.remembering(&record.catalogue);
     let delivered = awaits_delivery && record.ended_at.is_some_and(|ended_at| delivered >= ended_at);
-    let is_same = record.timeline == Some(timeline) && record.waited_for == waited_for && record.catalogue == catalogue;
-    let described = (!is_same).then_some(Description { timeline, waited_for, catalogue });
+    let description = Description { timeline, waited_for, publication, catalogue };
+    let described = (!record.is_described_by(&description)).then_some(description);
     Ok(Look { described, lsn, delivered })
 }
 
 struct LookAtServer {
     timeline: u32,
     waited_for: Vec<String>,
+    publication: u32,
     /// How far the log is.
     lsn: u64,
     /// How far the connector is.
@@ -172,11 +193,15 @@ async fn look_at_server(session: &Session, source: &CopySource, record: &CopyRec
         );
     }
     match source.membership(session).await? {
-        None => anew("the publication does not have the table any more, so that changes of it are not sent"),
-        Some(membership) if membership != record.membership => {
-            anew("the table was taken out of the publication and put in again, and changes in between were not sent")
-        }
-        Some(_) => Ok(LookAtServer {
+        None => anew(
+            "the publication does not have the table any more, or not with all its operations, so that changes of it are not sent",
+        ),
+        Some(membership) if !record.is_of(membership) => anew(
+            "the table was taken out of the publication and put in again, or the publication was altered, and changes in between \
+             were not sent",
+        ),
+        Some(membership) => Ok(LookAtServer {
+            publication: membership.publication,
             timeline: position.timeline,
             waited_for: failover.waited_for,
             lsn: position.lsn.into(),

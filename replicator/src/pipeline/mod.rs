@@ -227,7 +227,7 @@ impl Pipeline {
         }
         // A topic is not followed from where the table is if the two do not belong together any more.
         if let (Some(source), Some(record)) = (&self.source, &record) {
-            copy::compare(source, record).await?;
+            copy::compare(source, record, &self.report).await?;
         }
         if let Some(record) = &record {
             self.report.follows_copy(record.is_passed());

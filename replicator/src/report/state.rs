@@ -57,6 +57,8 @@ pub(super) struct Knowledge {
     /// No change of the stream was applied yet.
     snapshot: bool,
     lag: Lag,
+    /// How far the source's log had come out when the connector's last tick was read.
+    delivered: Option<u64>,
     /// Why the connector's ticks cannot be read.
     ticks_unread: Option<String>,
     /// There is no topic, because nothing has changed since the copy.
@@ -201,6 +203,10 @@ impl Knowledge {
             return is_new;
         }
         self.needs_no_topic = true;
+        // What was said while Kafka did not answer holds no more.
+        if self.state.phase == Phase::Waiting {
+            self.update_phase();
+        }
         if let Some(tick) = tick {
             self.reaches(tick);
         }
@@ -261,6 +267,7 @@ impl Knowledge {
 
     /// The connector had delivered everything up to `tick`; the ends that were told before are not older.
     pub(super) fn tick(&mut self, tick: Tick) {
+        self.delivered = Some(tick.lsn);
         if self.is_read && !self.ends.is_empty() && self.outstanding() == 0 {
             // The rows of an added table have no last one; and ticks come only when the connector follows changes.
             if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
@@ -269,6 +276,11 @@ impl Knowledge {
             }
             self.reaches(tick);
         }
+    }
+
+    /// How far the source's log had come out by the connector's last tick.
+    pub(super) fn delivered(&self) -> Option<u64> {
+        self.delivered
     }
 
     /// The state as it is at `now`.

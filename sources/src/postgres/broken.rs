@@ -15,9 +15,12 @@ const SOURCE_REPLACED: &str = "SourceReplaced";
 /// Reason of a condition: changes are missing on the server that was read.
 const SLOT_LOST: &str = "SlotLost";
 
-/// Whether a condition has this reason because changes are missing.
+/// Reason of a condition: values come other than they are.
+pub(super) const HARMFUL_SETTINGS: &str = "HarmfulSettings";
+
+/// Whether a condition has this reason because changes are missing or wrong, and no table knows that of itself.
 pub fn misses_changes(reason: &str) -> bool {
-    [SOURCE_REPLACED, SLOT_LOST].contains(&reason)
+    [SOURCE_REPLACED, SLOT_LOST, HARMFUL_SETTINGS].contains(&reason)
 }
 
 /// The server whose log a connector's positions are places in.
@@ -29,6 +32,8 @@ pub struct Stream {
     pub timeline: u32,
     /// The slots of the standbys on which it goes on after a failover: see [`Failover::waited_for`](super::Failover).
     pub waited_for: Vec<String>,
+    /// Object id of the publication that it is sent by.
+    pub publication: Option<u32>,
 }
 
 impl Stream {
@@ -36,15 +41,21 @@ impl Stream {
     pub fn of(facts: &Facts) -> Option<Self> {
         facts.slot.as_ref()?;
         let waited_for = facts.failover.waited_for.clone();
-        facts.position.map(|position| Self { system: position.system, timeline: position.timeline, waited_for })
+        let publication = facts.publication.as_ref().map(|publication| publication.oid);
+        facts.position.map(|position| Self {
+            system: position.system,
+            timeline: position.timeline,
+            waited_for,
+            publication,
+        })
     }
 }
 
 impl fmt::Display for Stream {
-    /// `7432/1`: system, timeline; `7432/1/a,b` where standbys are waited for.
+    /// `7432/1/a,b/16405`: system, timeline, standbys, publication. What there is none of is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let standbys = if self.waited_for.is_empty() { "" } else { "/" };
-        write!(f, "{}/{}{standbys}{}", self.system, self.timeline, self.waited_for.join(","))
+        write!(f, "{}/{}/{}/", self.system, self.timeline, self.waited_for.join(","))?;
+        self.publication.map_or(Ok(()), |publication| write!(f, "{publication}"))
     }
 }
 
@@ -52,13 +63,15 @@ impl FromStr for Stream {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.splitn(3, '/');
+        let mut parts = text.split('/');
         let (system, timeline) = (parts.next().unwrap_or_default(), parts.next().ok_or(())?);
-        let waited_for = parts.next().map(|names| names.split(',').map(str::to_owned).collect());
+        // Earlier versions noted no more.
+        let (standbys, publication) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         Ok(Self {
             system: system.parse().map_err(drop)?,
             timeline: timeline.parse().map_err(drop)?,
-            waited_for: waited_for.unwrap_or_default(),
+            waited_for: standbys.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            publication: publication.parse().ok(),
         })
     }
 }
@@ -70,6 +83,10 @@ pub enum Break {
     OtherServer,
     /// The same server on another timeline, which may not have all that was delivered.
     OtherTimeline,
+    /// The same server and timeline, and its log ends before what was read of it: its disk is an older one.
+    WentBack,
+    /// The publication is another one, and there was none in between: the server cannot send what was changed then.
+    PublicationMadeAnew,
     /// There was a slot, and there is none.
     SlotGone,
     /// The server has removed log that the slot needed.
@@ -90,8 +107,15 @@ pub fn broken(facts: &Facts, stream: Option<&Stream>, refused: bool) -> Option<B
         (Some(_), Some(_)) if facts.slot.is_none() => Some(Break::SlotGone),
         (_, Some(_)) if invalid => Some(Break::SlotInvalid),
         (_, Some(_)) if refused => Some(Break::SlotMadeAnew),
+        (Some(stream), Some(_)) if is_another(stream.publication, facts) => Some(Break::PublicationMadeAnew),
         _ => None,
     }
+}
+
+/// Whether a publication of ours is there that was made since. Of one that others keep they may know that nothing was changed.
+fn is_another(noted: Option<u32>, facts: &Facts) -> bool {
+    let ours = facts.publication.as_ref().filter(|publication| publication.claimed_by.is_some());
+    ours.is_some_and(|publication| noted.is_some_and(|noted| noted != publication.oid))
 }
 
 impl Break {
@@ -111,6 +135,18 @@ impl Break {
                 format!(
                     "The database was restored to a point in time, or a standby took its place that did not keep the replication slot \
                      {slot} (sync_replication_slots), or was not waited for (synchronized_standby_slots)"
+                ),
+            ),
+            Self::WentBack => (
+                SOURCE_REPLACED,
+                "The server's log ends before what was read of it: the server was restored from a copy of its disk"
+                    .to_owned(),
+            ),
+            Self::PublicationMadeAnew => (
+                SLOT_LOST,
+                format!(
+                    "The publication {} was dropped and is there anew, and the server cannot send what was changed in between",
+                    publication(resource)
                 ),
             ),
             Self::SlotGone => {
@@ -181,7 +217,8 @@ mod tests {
     use super::*;
 
     fn stream(waited_for: &[&str]) -> Stream {
-        Stream { system: 7, timeline: 2, waited_for: waited_for.iter().map(ToString::to_string).collect() }
+        let waited_for = waited_for.iter().map(ToString::to_string).collect();
+        Stream { system: 7, timeline: 2, waited_for, publication: Some(5) }
     }
 
     fn facts(system: u64, timeline: u32, slot: Option<(&str, bool)>) -> Facts {
@@ -202,6 +239,7 @@ mod tests {
             senders: 1,
             senders_used: 0,
             database: String::new(),
+            harmful_settings: Vec::new(),
         };
         let role = Role { name: String::new(), superuser: false, replication: true, can_create: true };
         let position = Some(Position { system, timeline, lsn: 0.into() });
@@ -264,10 +302,11 @@ mod tests {
 
     #[test]
     fn a_stream_is_read_as_it_is_written() {
-        for (text, waited_for) in [("7/2", &[][..]), ("7/2/a,b", &["a", "b"])] {
+        for (text, waited_for) in [("7/2//5", &[][..]), ("7/2/a,b/5", &["a", "b"])] {
             assert_eq!(text.parse(), Ok(stream(waited_for)));
             assert_eq!(stream(waited_for).to_string(), text);
         }
+        assert_eq!("7/2".parse(), Ok(Stream { publication: None, ..stream(&[]) }), "of an earlier version");
         assert_eq!("7".parse::<Stream>(), Err(()));
     }
 }

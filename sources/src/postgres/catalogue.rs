@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
+use super::traces::{Traces, traces};
 use super::{Session, SourceError};
 
 /// A table as the catalogue has it. Object ids are those of the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Catalogue {
     /// The table itself: another one when it was dropped and created again, or another took its name.
@@ -18,8 +19,14 @@ pub struct Catalogue {
     pub inheritors: Vec<String>,
     /// Numbers of the columns of its primary key, in key order.
     pub key: Vec<i16>,
+    /// A replica identity that lacks the primary key: deletes and changes of keys arrive without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyless_identity: bool,
     /// Its columns, by their numbers.
     pub columns: Vec<CatalogueColumn>,
+    /// What shows that something was changed, and perhaps back.
+    #[serde(default)]
+    pub traces: Traces,
 }
 
 /// A file with rows.
@@ -88,6 +95,8 @@ pub async fn catalogue(session: &Session, schema: &str, table: &str) -> Result<O
         storage: storage.collect(),
         inheritors: row.get("inheritors"),
         key: row.get("key"),
+        keyless_identity: row.get("keyless_identity"),
+        traces: traces(session, oid).await?,
         columns: columns.iter().map(column).collect(),
     }))
 }
@@ -137,7 +146,13 @@ SELECT wanted.oid,
     ARRAY(SELECT child.oid::regclass::text FROM pg_inherits link
         JOIN pg_class child ON child.oid = link.inhrelid AND NOT child.relispartition
         WHERE link.inhparent = wanted.oid ORDER BY 1) AS inheritors,
-    coalesce((SELECT indkey::int2[] FROM pg_index WHERE indrelid = wanted.oid AND indisprimary), '{}') AS key
+    coalesce((SELECT indkey::int2[] FROM pg_index WHERE indrelid = wanted.oid AND indisprimary), '{}') AS key,
+    EXISTS (SELECT FROM part JOIN pg_class class ON class.oid = part.oid
+        LEFT JOIN pg_index key ON key.indrelid = part.oid AND key.indisprimary
+        LEFT JOIN pg_index identity ON identity.indrelid = part.oid AND identity.indisreplident
+        WHERE class.relreplident = 'n'
+            OR class.relreplident = 'i' AND NOT coalesce(key.indkey::int2[] <@ identity.indkey::int2[], false)
+    ) AS keyless_identity
 FROM wanted";
 
 const COLUMNS: &str = "

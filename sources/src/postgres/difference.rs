@@ -34,12 +34,8 @@ pub fn differences(copied: &Catalogue, now: &Catalogue) -> Vec<Difference> {
         let what = "was dropped and created again, or another table has its name now";
         return vec![copy_anew(what.to_owned())];
     }
-    let mut found = Vec::new();
-    if !now.inheritors.is_empty() {
-        let what =
-            format!("has tables that inherit from it, whose rows are not its own: {}", now.inheritors.join(", "));
-        found.push(Difference { remedy: Remedy::Stop, what });
-    }
+    let mut found: Vec<Difference> =
+        refusal(now).map(|what| Difference { remedy: Remedy::Stop, what }).into_iter().collect();
     if copied.key != now.key {
         found.push(copy_anew(format!(
             "has the primary key {}, which was {}",
@@ -55,6 +51,10 @@ pub fn differences(copied: &Catalogue, now: &Catalogue) -> Vec<Difference> {
             .filter_map(|column| added(column, copied, now)),
     );
     found.extend(partitions(copied, now));
+    let changed_back = now.traces.since(&copied.traces);
+    found.extend(
+        changed_back.map(|what| copy_anew(format!("{what}, and changes in between were not sent as they are now"))),
+    );
     // The catalogue of a column changes for many reasons, and so does a file (VACUUM FULL): only both say that values changed.
     let redefined = |column: &&CatalogueColumn| {
         copied.column(column.number).is_some_and(|before| before.changed_by != column.changed_by)
@@ -68,6 +68,22 @@ pub fn differences(copied: &Catalogue, now: &Catalogue) -> Vec<Difference> {
     found
 }
 
+/// Why a table cannot be replicated as it is and what to do, as the end of a sentence about it.
+pub fn refusal(table: &Catalogue) -> Option<String> {
+    if !table.inheritors.is_empty() {
+        let inheritors = table.inheritors.join(", ");
+        return Some(format!(
+            "has tables that inherit from it, whose rows are not its own: {inheritors}. Copy what it is made of, or take it out of \
+             spec.tables"
+        ));
+    }
+    table.keyless_identity.then(|| {
+        "has a replica identity without its primary key, so that deletes and changes of keys cannot be followed. Run ALTER TABLE … \
+         REPLICA IDENTITY DEFAULT, of the table or the partition that has another one; it is copied anew then"
+            .to_owned()
+    })
+}
+
 fn copy_anew(what: String) -> Difference {
     Difference { remedy: Remedy::CopyAnew, what }
 }
@@ -77,6 +93,12 @@ fn changed(before: &CatalogueColumn, now: &Catalogue) -> Option<Difference> {
     let column = now.column(before.number)?;
     if column.name != before.name {
         return Some(copy_anew(format!("has renamed its column {} to {}", before.name, column.name)));
+    }
+    if column.generated != before.generated {
+        return Some(copy_anew(format!(
+            "has made its column {} a stored one of its own, which it computed before",
+            column.name
+        )));
     }
     (column.sql_type != before.sql_type).then(|| {
         copy_anew(format!(

@@ -160,7 +160,7 @@ impl SourceError {
             }
             #[cfg(feature = "rows")]
             Self::Value { .. } => "Change the value at the source, or the type of the column.",
-            Self::Statement { .. } | Self::Answer { .. } => "See what the server says; the operator tries again by itself.",
+            Self::Statement { .. } | Self::Answer { .. } => "See what the server says; it is tried again.",
             Self::SlotInUse { slot, .. } => {
                 return format!(
                     "Stop the connector that reads it, or end it with SELECT pg_terminate_backend(active_pid) FROM \

@@ -50,6 +50,8 @@ pub struct Server {
     pub senders_used: i64,
     /// Name of the database.
     pub database: String,
+    /// Settings of the user's sessions in which values are sent in a form that the connector takes for other values: `name=value`.
+    pub harmful_settings: Vec<String>,
 }
 
 /// The user.
@@ -118,7 +120,9 @@ pub async fn facts(session: &Session, resource: &CdcReplication) -> Result<Facts
 pub(super) async fn server(session: &Session) -> Result<Server, SourceError> {
     let query = "SELECT current_setting('server_version_num')::int, current_setting('wal_level'), pg_is_in_recovery(),
         current_setting('max_replication_slots')::bigint, (SELECT count(*) FROM pg_replication_slots),
-        current_setting('max_wal_senders')::bigint, (SELECT count(*) FROM pg_stat_replication), current_database()::text";
+        current_setting('max_wal_senders')::bigint, (SELECT count(*) FROM pg_stat_replication), current_database()::text,
+        ARRAY(SELECT name || '=' || setting FROM pg_settings WHERE name = 'IntervalStyle' AND setting = 'sql_standard'
+            OR name = 'extra_float_digits' AND setting::int < 1 OR name = 'bytea_output' AND setting <> 'hex')";
     let row = session.query_one(query, &[]).await.map_err(SourceError::statement("read the server's settings"))?;
     Ok(Server {
         version: row.get(0),
@@ -129,6 +133,7 @@ pub(super) async fn server(session: &Session) -> Result<Server, SourceError> {
         senders: row.get(5),
         senders_used: row.get(6),
         database: row.get(7),
+        harmful_settings: row.get(8),
     })
 }
 

@@ -20,6 +20,7 @@ pub fn judge(facts: &Facts, resource: &CdcReplication) -> Vec<Finding> {
     let mut found = Vec::new();
     server::server(facts, &mut found);
     if Facts::is_usable(&facts.server) {
+        server::settings(facts, &mut found);
         server::role(facts, &mut found);
         match &facts.slot {
             Some(own) => existing_slot(own, resource, facts, &mut found),

@@ -24,6 +24,7 @@ mod snapshot;
 mod sql;
 mod stream;
 mod tables;
+mod traces;
 
 pub use barrier::{Barrier, Running};
 pub use broken::{Break, Stream, broken, misses_changes, renews};
@@ -31,7 +32,7 @@ pub use catalogue::{Catalogue, CatalogueColumn, Storage, catalogue};
 pub use cleanup::{cleanup, drop_publication, drop_slot};
 pub use columns::Column;
 pub use connect::{Credentials, Session, connect};
-pub use difference::{Difference, Remedy, differences};
+pub use difference::{Difference, Remedy, differences, refusal};
 pub use error::SourceError;
 pub use facts::{Facts, Role, Server, Slot, facts};
 pub use failover::{Failover, failover, is_synced};
@@ -47,8 +48,9 @@ pub use range::{KeyValue, Range, RangeColumn};
 pub use rows::{Reading, RowReader, Rows, ValueError};
 pub use snapshot::{NoSnapshot, Snapshot, snapshot};
 pub use sql::identifier;
-pub use stream::{delivered, estimated_rows, membership};
+pub use stream::{Membership, delivered, estimated_rows, membership};
 pub use tables::{Identity, Kind, Table, table};
+pub use traces::Traces;
 
 use tributary_crds::{CdcReplication, Postgres};
 

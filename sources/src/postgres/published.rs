@@ -9,6 +9,8 @@ const CLAIM: &str = "tributary.dev/uid=";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent answers of the catalogue")]
 pub struct Publication {
+    /// Its object id: another one when it was dropped and made anew.
+    pub oid: u32,
     /// Whether the user owns it, so that its tables can be changed.
     pub owned: bool,
     /// Whether it is `FOR ALL TABLES`, whose list cannot be changed.
@@ -66,6 +68,7 @@ pub(super) async fn read_publication(
     let schemas =
         if server_version < 150_000 { Vec::new() } else { session.query(SCHEMAS, &[&name]).await.map_err(failed())? };
     Ok(Some(Publication {
+        oid: row.get(6),
         owned: row.get(0),
         all_tables: row.get(1),
         all_operations: row.get(2),
@@ -80,7 +83,7 @@ pub(super) async fn read_publication(
 const PUBLICATION: &str = "
 SELECT pg_has_role(pubowner, 'USAGE'), puballtables, pubinsert AND pubupdate AND pubdelete AND pubtruncate, pubviaroot,
     obj_description(oid, 'pg_publication'),
-    ARRAY(SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1)
+    ARRAY(SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1), oid
 FROM pg_publication WHERE pubname = $1";
 
 /// Filters came with 15; as JSON, a row has those columns that there are.

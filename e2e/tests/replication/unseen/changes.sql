@@ -80,6 +80,47 @@ ALTER TABLE {t}_next RENAME TO {t};
 ALTER PUBLICATION {publication} DROP TABLE {t};
 UPDATE {t} SET a = 'unsent' WHERE id < 100;
 
+-- TABLE renamed_back: changed under another name
+-- CHANGE
+ALTER TABLE {t} RENAME TO {t}_aside;
+UPDATE {t}_aside SET a = 'aside' WHERE id < 100;
+DELETE FROM {t}_aside WHERE id > 1900;
+ALTER TABLE {t}_aside RENAME TO {t};
+
+-- TABLE attached_again: a partition is changed while it is none
+{parts};
+-- CHANGE
+ALTER TABLE {t} DETACH PARTITION {t}_low;
+UPDATE {t}_low SET a = 'detached' WHERE id < 100;
+DELETE FROM {t}_low WHERE id < 50;
+ALTER TABLE {t} ATTACH PARTITION {t}_low FOR VALUES FROM (0) TO (1000);
+
+-- TABLE other_identity: deletes are sent without the key for a while
+CREATE TABLE {t} (id int PRIMARY KEY, a text NOT NULL);
+CREATE UNIQUE INDEX {t}_a ON {t} (a);
+{rows};
+-- CHANGE
+INSERT INTO {t} VALUES (0, 'zero');
+ALTER TABLE {t} REPLICA IDENTITY USING INDEX {t}_a;
+DELETE FROM {t} WHERE id > 1900;
+ALTER TABLE {t} REPLICA IDENTITY DEFAULT;
+
+-- TABLE other_label: a label of an enum has another name
+CREATE TYPE {t}_mood AS ENUM ('ok', 'fine');
+CREATE TABLE {t} (id int PRIMARY KEY, a {t}_mood);
+INSERT INTO {t} SELECT n, 'ok' FROM generate_series(1, 100) n;
+-- CHANGE
+ALTER TYPE {t}_mood RENAME VALUE 'ok' TO 'well';
+-- AFTER
+UPDATE {t} SET a = 'fine' WHERE id < 10;
+
+-- TABLE no_expression: a column is computed no more
+CREATE TABLE {t} (id int PRIMARY KEY, a text, g int GENERATED ALWAYS AS (id * 2) STORED);
+INSERT INTO {t} (id, a) SELECT n, 'row ' || n FROM generate_series(1, 100) n;
+-- CHANGE
+ALTER TABLE {t} ALTER COLUMN g DROP EXPRESSION;
+UPDATE {t} SET g = 7 WHERE id = 1;
+
 -- TABLE cascade_parent: TRUNCATE CASCADE, with the table that follows
 -- CHANGE
 

@@ -84,6 +84,11 @@ impl TableHandle {
         }
     }
 
+    /// How far the source's log had come out when the connector's last tick was read.
+    pub fn delivered(&self) -> Option<u64> {
+        self.entry().knowledge.delivered()
+    }
+
     /// Whether the table is compared with its `source`, if there is one to read; `known`: what was copied is known, or will be.
     pub fn compared(&self, source: bool, known: bool) {
         self.entry().knowledge.compared(source, known);

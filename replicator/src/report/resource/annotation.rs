@@ -8,11 +8,18 @@ pub(super) const RESTART: &str = "tributary.dev/restart";
 /// `kubectl annotate cdc shop tributary.dev/resync=public.orders=$(date +%s)`
 pub(super) const RESYNC: &str = "tributary.dev/resync";
 
-/// What an annotation says: a comma-separated list of `TABLE=TOKEN`, or of tables alone.
+/// What an annotation says: a comma-separated list of `TABLE=TOKEN`. Tables alone have the token of the next that has one.
 pub(super) fn wishes(annotation: Option<&str>) -> BTreeMap<String, String> {
     let wishes = annotation.unwrap_or_default().split(',').map(str::trim).filter(|wish| !wish.is_empty());
-    let wishes = wishes.map(|wish| wish.split_once('=').unwrap_or((wish, "")));
-    wishes.map(|(table, token)| (table.to_owned(), token.to_owned())).collect()
+    let mut next = "";
+    let wishes = wishes.rev().map(|wish| match wish.split_once('=') {
+        Some((table, token)) => {
+            next = token;
+            (table.to_owned(), token.to_owned())
+        }
+        None => (wish.to_owned(), next.to_owned()),
+    });
+    wishes.collect()
 }
 
 /// What the annotation for restarts said so far.
@@ -51,6 +58,7 @@ mod tests {
         assert_eq!(asked.new_in(Some("public.old=1, public.users=1")), ["public.users"]);
         assert_eq!(asked.new_in(Some("public.old=1, public.users=1")), [""; 0]);
         assert_eq!(asked.new_in(Some("public.users=2,public.orders")), ["public.orders", "public.users"]);
+        assert_eq!(asked.new_in(Some("public.users,public.orders=3")), ["public.orders", "public.users"]);
         assert_eq!(asked.new_in(None), [""; 0]);
         assert_eq!(asked.new_in(Some("public.users=2")), ["public.users"], "it was taken away in between");
     }

@@ -1,5 +1,6 @@
 //! What must hold for the server and the user.
 
+use super::super::broken::HARMFUL_SETTINGS;
 use super::super::facts::OLDEST;
 use super::{Facts, Finding, sql};
 
@@ -24,6 +25,27 @@ pub(super) fn server(facts: &Facts, found: &mut Vec<Finding>) {
                       parameter: rds.logical_replication=1 (Amazon), cloudsql.logical_decoding=on (Google).";
         found.push(Finding::error("WalLevelNotLogical", message, advice));
     }
+}
+
+/// Values come through the connector as the server writes them in a session of its user.
+pub(super) fn settings(facts: &Facts, found: &mut Vec<Finding>) {
+    let Some(first) = facts.server.harmful_settings.first() else { return };
+    let (user, database) = (sql::identifier(&facts.role.name), sql::identifier(&facts.server.database));
+    let (name, _) = first.split_once('=').unwrap_or((first, ""));
+    let right = match name {
+        "IntervalStyle" => "'postgres'",
+        "bytea_output" => "'hex'",
+        _ => "1",
+    };
+    let message = format!(
+        "Sessions of {user} in the database {database} have {}: the connector takes what the server sends then for other values",
+        facts.server.harmful_settings.join(", ")
+    );
+    let advice = format!(
+        "Run: ALTER ROLE {user} IN DATABASE {database} SET {name} = {right}; then have the connector start again (annotation \
+         strimzi.io/restart=true of the KafkaConnector), and every table copied anew (annotation tributary.dev/resync)."
+    );
+    found.push(Finding::error(HARMFUL_SETTINGS, message, advice));
 }
 
 pub(super) fn role(facts: &Facts, found: &mut Vec<Finding>) {

@@ -48,6 +48,7 @@ fn facts() -> Facts {
             senders: 10,
             senders_used: 9,
             database: "shop".to_owned(),
+            harmful_settings: Vec::new(),
         },
         role: Role { name: "cdc".to_owned(), superuser: false, replication: true, can_create: true },
         position: None,
@@ -81,6 +82,7 @@ fn slot() -> Slot {
 
 fn publication() -> Publication {
     Publication {
+        oid: 1,
         owned: true,
         all_tables: false,
         all_operations: true,
@@ -109,10 +111,11 @@ fn a_database_in_which_everything_is_right_has_no_findings() {
 #[test]
 fn each_thing_that_is_wrong_is_one_error_with_its_own_reason() {
     type Change = fn(&mut Facts);
-    let changes: [(&str, Change); 24] = [
+    let changes: [(&str, Change); 25] = [
         ("ServerTooOld", |facts| facts.server.version = 130_010),
         ("ServerIsStandby", |facts| facts.server.in_recovery = true),
         ("WalLevelNotLogical", |facts| facts.server.wal_level = "replica".to_owned()),
+        ("HarmfulSettings", |facts| facts.server.harmful_settings = vec!["extra_float_digits=0".to_owned()]),
         ("ReplicationNotPermitted", |facts| facts.role.replication = false),
         ("NoSlotFree", |facts| facts.server.slots_used = 10),
         ("NoSenderFree", |facts| facts.server.senders_used = 10),

@@ -60,6 +60,7 @@ fn facts(tables: &[&str]) -> Facts {
             senders: 10,
             senders_used: 1,
             database: "shop".to_owned(),
+            harmful_settings: Vec::new(),
         },
         role: Role { name: "cdc".to_owned(), superuser: false, replication: true, can_create: true },
         position: None,
@@ -72,6 +73,7 @@ fn facts(tables: &[&str]) -> Facts {
 /// The same with a publication of the resource that has these tables.
 fn published(tables: &[&str], members: &[&str]) -> Facts {
     let publication = Publication {
+        oid: 1,
         owned: true,
         all_tables: false,
         all_operations: true,
