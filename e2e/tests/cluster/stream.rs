@@ -79,6 +79,29 @@ async fn a_slot_that_was_dropped_while_suspended_is_said_and_all_tables_are_copi
     .await;
 }
 
+/// Waits until the connector is noted to read a stream: what is gone later was there.
+async fn until_noted(lab: &Lab) {
+    let noted = |it: &kube::api::DynamicObject| {
+        it.metadata.annotations.as_ref().is_some_and(|all| all.contains_key("tributary.dev/source"))
+    };
+    until(lab.strimzi("KafkaConnector").api(), NAME, "its stream is noted", noted).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_publication_that_was_dropped_while_rows_changed_is_said_and_all_tables_are_copied_anew() {
+    in_lab(|lab| async move {
+        shop::replicated(&lab).await;
+        until_noted(&lab).await;
+        let publication = lab.publications().await.remove(0);
+        lab.sql(&format!("DROP PUBLICATION \"{publication}\"")).await;
+        lab.sql("DELETE FROM users WHERE id % 3 = 0; UPDATE products SET stock = stock + 1").await;
+        let message = until_source(&lab, "SlotLost").await;
+        assert!(message.contains("was dropped and is there anew"), "{message}");
+        is_right_again(&lab).await;
+    })
+    .await;
+}
+
 /// A server of its own, as if a dump of the lab's database had been restored into it some orders later.
 async fn other_server(lab: &Lab, bind: IpAddr) -> (Stack, tokio_postgres::Client) {
     let stack = Stack::up(StackOptions { bind, ..StackOptions::only([Part::Postgres]) }).await.unwrap();
@@ -104,6 +127,7 @@ async fn a_server_that_took_the_place_of_another_is_said_and_all_tables_are_copi
             return println!("not tried: pods of this cluster reach no server that a test starts");
         };
         shop::replicated(&lab).await;
+        until_noted(&lab).await;
         let (stack, source) = other_server(&lab, bind).await;
         let user = [("username", POSTGRES_USER), ("password", POSTGRES_PASSWORD)];
         lab.write_secret("shop-db", &user).await.unwrap();

@@ -266,7 +266,11 @@ impl TableHandle {
 
 impl Entry {
     fn new(name: &str, target: &str) -> Self {
-        Self { knowledge: Knowledge::new(name, target), told: None, share: None }
+        Self::of(Knowledge::new(name, target))
+    }
+
+    fn of(knowledge: Knowledge) -> Self {
+        Self { knowledge, told: None, share: None }
     }
 
     /// One line per commit for those who look closely, and once a minute how far the snapshot is.

@@ -2,6 +2,7 @@
 
 mod address;
 mod board;
+mod delivered;
 mod describe;
 mod http;
 mod lag;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tributary_crds::TablePhase as Phase;
 
+use super::delivered::Delivered;
 use super::lag::Lag;
 use super::table_state::TableState;
 use crate::change::{OpCounts, PartitionProgress};
@@ -57,8 +58,8 @@ pub(super) struct Knowledge {
     /// No change of the stream was applied yet.
     snapshot: bool,
     lag: Lag,
-    /// How far the source's log had come out when the connector's last tick was read.
-    delivered: Option<u64>,
+    /// How far the source's log had come out when the connector's last tick was read: that of its shadow too.
+    delivered: Delivered,
     /// Why the connector's ticks cannot be read.
     ticks_unread: Option<String>,
     /// There is no topic, because nothing has changed since the copy.
@@ -267,7 +268,7 @@ impl Knowledge {
 
     /// The connector had delivered everything up to `tick`; the ends that were told before are not older.
     pub(super) fn tick(&mut self, tick: Tick) {
-        self.delivered = Some(tick.lsn);
+        self.delivered.set(tick.lsn);
         if self.is_read && !self.ends.is_empty() && self.outstanding() == 0 {
             // The rows of an added table have no last one; and ticks come only when the connector follows changes.
             if self.copy.is_none() && self.state.phase == Phase::Snapshotting {
@@ -280,7 +281,12 @@ impl Knowledge {
 
     /// How far the source's log had come out by the connector's last tick.
     pub(super) fn delivered(&self) -> Option<u64> {
-        self.delivered
+        self.delivered.get()
+    }
+
+    /// What is known of a shadow of the table, which has no ticks of its own.
+    pub(super) fn of_shadow(&self) -> Self {
+        Self { delivered: self.delivered.clone(), ..Self::new(&self.state.name, &self.state.target) }
     }
 
     /// The state as it is at `now`.

@@ -305,3 +305,21 @@ fn a_copy_is_not_complete_before_the_stream_has_passed_it() {
     table.tick(tick(6));
     assert_eq!((table.state(at(7)).phase, table.state(at(7)).lag_seconds), (Phase::Streaming, Some(1.0)));
 }
+
+#[test]
+fn a_shadow_knows_of_the_ticks_that_its_table_is_told_of() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    let shadow = table.of_shadow();
+    assert_eq!(shadow.delivered(), None);
+    table.tick(tick(7));
+    assert_eq!(shadow.delivered(), Some(7000));
+}
+
+#[test]
+fn a_table_without_a_topic_waits_no_more_when_kafka_answers_again() {
+    let mut table = Knowledge::new("public.users", "s3://lake/users");
+    table.follows_copy(true);
+    table.set_phase(Phase::Waiting, "Kafka does not answer");
+    assert!(!table.no_topic("there is no topic", Some(tick(7))));
+    assert_eq!((table.state(at(8)).phase, table.state(at(8)).message), (Phase::Streaming, None));
+}

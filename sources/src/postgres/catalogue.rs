@@ -148,7 +148,7 @@ SELECT wanted.oid,
         WHERE link.inhparent = wanted.oid ORDER BY 1) AS inheritors,
     coalesce((SELECT indkey::int2[] FROM pg_index WHERE indrelid = wanted.oid AND indisprimary), '{}') AS key,
     EXISTS (SELECT FROM part JOIN pg_class class ON class.oid = part.oid
-        LEFT JOIN pg_index key ON key.indrelid = part.oid AND key.indisprimary
+        JOIN pg_index key ON key.indrelid = part.oid AND key.indisprimary
         LEFT JOIN pg_index identity ON identity.indrelid = part.oid AND identity.indisreplident
         WHERE class.relreplident = 'n'
             OR class.relreplident = 'i' AND NOT coalesce(key.indkey::int2[] <@ identity.indkey::int2[], false)

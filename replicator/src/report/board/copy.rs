@@ -50,8 +50,8 @@ impl TableHandle {
     /// What the task of a shadow of the table reports to: it has its own place, which is not on the board.
     #[must_use]
     pub fn of_shadow(&self) -> Self {
-        let TableState { name, target, .. } = self.state();
-        Self { table: Arc::new(Mutex::new(Entry::new(&name, &target))), board: self.board.clone() }
+        let knowledge = self.entry().knowledge.of_shadow();
+        Self { table: Arc::new(Mutex::new(Entry::of(knowledge))), board: self.board.clone() }
     }
 
     /// The table as `schema.table`.
