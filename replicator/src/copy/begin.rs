@@ -74,7 +74,9 @@ async fn published(
     Ok(match postgres::delivered(session, &settings.slot).await? {
         Some(_) => Ok(membership),
         None => Err(format!(
-            "the replication slot {} is not there yet: the connector makes it when it starts, so check that it runs",
+            "the replication slot {} is not there yet: the connector makes it when it starts, so check that it runs. Without the \
+             operator, one that has read another slot before has to have its positions forgotten: stop it, and DELETE \
+             /connectors/NAME/offsets",
             settings.slot
         )),
     })
