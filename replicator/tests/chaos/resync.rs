@@ -22,7 +22,11 @@ impl Process {
         let Some(table) = &self.table else { return Ok(()) };
         let applied = table.progress().clone();
         let begun = persist!(self.store, Shadow::begin(&self.spec, "asked for", false, None))?;
-        let shadow = begun.expect("there is a table");
+        let Some(shadow) = begun else {
+            // By a listing from before it was made; whoever wants a copy comes again.
+            tally.count("copies anew: the table is not listed yet");
+            return Ok(());
+        };
         let spec = shadow.spec(&self.spec);
         let width = topic[..self.next()].iter().map(|message| message.width).max().unwrap_or(shape.first_width());
         let source = shape.source(width);
