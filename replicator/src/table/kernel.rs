@@ -62,7 +62,12 @@ impl LogState {
         url: &str,
         version: Option<Version>,
     ) -> DeltaResult<Option<Self>> {
-        let snapshot = match snapshot(engine.as_ref(), url, version) {
+        let builder = Snapshot::builder_for(url);
+        let builder = match version {
+            Some(version) => builder.at_version(version),
+            None => builder,
+        };
+        let snapshot = match builder.build(engine.as_ref()) {
             Ok(snapshot) => snapshot,
             Err(error) if is_no_table(&error) => return Ok(None),
             Err(error) => return Err(error),
@@ -82,36 +87,8 @@ impl LogState {
 
 /// Writes a checkpoint of `version`, and says how large it is. Blocks.
 pub(super) fn checkpoint(engine: &dyn Engine, url: &str, version: Version) -> DeltaResult<()> {
-    snapshot(engine, url, Some(version))?.checkpoint(engine, None).map(drop)
-}
-
-/// How often a log is listed in which versions between others are missing.
-const LISTINGS: usize = 3;
-
-/// The table at `url` at `version`, or as it is now. The listing of a local disk is not of one moment: while versions are made, one
-/// may be missing in it beside a later one, and is there the next time.
-fn snapshot(engine: &dyn Engine, url: &str, version: Option<Version>) -> DeltaResult<SnapshotRef> {
-    let mut listings = 1;
-    loop {
-        let builder = Snapshot::builder_for(url);
-        let builder = match version {
-            Some(version) => builder.at_version(version),
-            None => builder,
-        };
-        match builder.build(engine) {
-            Err(error) if has_gap(&error) && listings < LISTINGS => listings += 1,
-            built => return built,
-        }
-    }
-}
-
-/// Whether the kernel found that versions between others are missing.
-pub(super) fn has_gap(error: &Error) -> bool {
-    match error {
-        Error::Backtraced { source, .. } => has_gap(source),
-        Error::Generic(text) => text.contains("found gap"),
-        _ => false,
-    }
+    let snapshot = Snapshot::builder_for(url).at_version(version).build(engine)?;
+    snapshot.checkpoint(engine, None).map(drop)
 }
 
 fn is_no_table(error: &Error) -> bool {

@@ -5,7 +5,6 @@ use parquet::errors::ParquetError;
 
 use super::ErrorKind;
 use crate::storage::Trouble;
-use crate::table::kernel::has_gap;
 
 pub(super) fn storage_kind(error: &object_store::Error) -> ErrorKind {
     use object_store::Error;
@@ -37,7 +36,7 @@ pub(super) fn damage(error: &buoyant_kernel::Error) -> Option<String> {
         | Error::MissingMetadataAndProtocol
         | Error::InvalidProtocol(_) => Some(error.to_string().trim_end_matches('.').to_owned()),
         // The kernel tells it in no other way, and names all it knows of the two files beside the gap.
-        error if has_gap(error) => Some("versions between others are missing".to_owned()),
+        Error::Generic(text) if text.contains("found gap") => Some("versions between others are missing".to_owned()),
         _ => None,
     }
 }
