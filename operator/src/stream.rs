@@ -12,8 +12,8 @@ use crate::strimzi::verdict;
 
 pub use renewal::Renewal;
 
-/// Annotation of the connector: the server whose log its positions are places in, as `system/timeline/standbys`. It comes when the slot is
-/// first seen, so that a slot that is missing later is one that is gone.
+/// Annotation of the connector: the stream that it reads, as [`Stream`] writes it. It comes when the slot is first seen, so that a
+/// slot that is missing later is one that is gone.
 const SOURCE: &str = "tributary.dev/source";
 /// What Debezium 3.7 says when the slot begins behind its position (`offset.mismatch.strategy=trust_offset`).
 const REFUSAL: &str = "no longer available on the server";

@@ -23,7 +23,7 @@ pub fn misses_changes(reason: &str) -> bool {
     [SOURCE_REPLACED, SLOT_LOST, HARMFUL_SETTINGS].contains(&reason)
 }
 
-/// The server whose log a connector's positions are places in.
+/// The server whose log a connector's positions are places in, and what its stream depends on there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The server's system identifier.
@@ -85,7 +85,7 @@ pub enum Break {
     OtherTimeline,
     /// The same server and timeline, and its log ends before what was read of it: its disk is an older one.
     WentBack,
-    /// The publication is another one, and there was none in between: the server cannot send what was changed then.
+    /// Our publication was dropped and made anew: the server cannot send what was changed in between.
     PublicationMadeAnew,
     /// There was a slot, and there is none.
     SlotGone,
@@ -213,7 +213,7 @@ fn advice(resource: &CdcReplication) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Slot;
-    use super::super::{Failover, Position, Role, Server};
+    use super::super::{Failover, Position, Publication, Role, Server};
     use super::*;
 
     fn stream(waited_for: &[&str]) -> Stream {
@@ -269,6 +269,33 @@ mod tests {
             (facts(7, 2, there), None, true, Some(Break::SlotMadeAnew)),
         ] {
             assert_eq!(broken(&facts, stream.as_ref(), refused), expected);
+        }
+    }
+
+    #[test]
+    fn a_publication_that_was_made_anew_breaks_a_stream_if_it_is_ours_and_the_one_before_was_noted() {
+        let published = |claimed_by: Option<&str>, oid| {
+            let publication = Publication {
+                oid,
+                owned: true,
+                all_tables: false,
+                all_operations: true,
+                via_root: true,
+                members: Vec::new(),
+                schemas: Vec::new(),
+                tables: Vec::new(),
+                claimed_by: claimed_by.map(str::to_owned),
+            };
+            Facts { publication: Some(publication), ..facts(7, 2, Some(("reserved", false))) }
+        };
+        let (noted, earlier) = (stream(&[]), Stream { publication: None, ..stream(&[]) });
+        for (facts, stream, expected) in [
+            (published(Some("u-1"), 6), &noted, Some(Break::PublicationMadeAnew)),
+            (published(Some("u-1"), 5), &noted, None),
+            (published(Some("u-1"), 6), &earlier, None),
+            (published(None, 6), &noted, None),
+        ] {
+            assert_eq!(broken(&facts, Some(stream), false), expected);
         }
     }
 
